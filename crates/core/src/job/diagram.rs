@@ -1,0 +1,163 @@
+//! Prints docs/state-machine.md from [`apply`], so that the picture cannot lie.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::{Event, Job, Status, Submission, Terms, apply, submit};
+use crate::id::{FencingToken, JobId, RouteName};
+use crate::outcome::{Cause, Failure, Outcome, ResponseSummary, Seen};
+use crate::route::RetryPolicy;
+use crate::time::Timestamp;
+
+/// The page: a mermaid diagram and a table of all arrows.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# The states of a job\n\nPrinted from `core::job` by `cargo xtask docs`; do not edit.\n\n\
+         ```mermaid\nstateDiagram-v2\n    [*] --> queued: submit\n    \
+         [*] --> processing: hold ended\n",
+    );
+    let arrows = arrows();
+    for (from, event, to) in &arrows {
+        _ = writeln!(page, "    {from} --> {to}: {event}");
+    }
+    page.push_str("```\n\n| from | event | to |\n| --- | --- | --- |\n");
+    for (from, event, to) in &arrows {
+        let to = if *to == "[*]" { "(forgotten)" } else { to };
+        _ = writeln!(page, "| {from} | {event} | {to} |");
+    }
+    page
+}
+
+fn arrows() -> BTreeSet<(&'static str, String, &'static str)> {
+    let mut arrows = BTreeSet::new();
+    let late = Timestamp::from_millis(1 << 40);
+    for job in specimens() {
+        for event in events() {
+            let Ok(transition) = apply(&job, &event, late) else {
+                continue;
+            };
+            let to = transition.next.map_or("[*]", |next| next.status().as_str());
+            arrows.insert((job.status().as_str(), word(&event), to));
+        }
+    }
+    arrows
+}
+
+fn word(event: &Event) -> String {
+    format!("{:?}", event.kind())
+        .chars()
+        .fold(String::new(), |mut word, c| {
+            if c.is_uppercase() && !word.is_empty() {
+                word.push(' ');
+            }
+            word.push(c.to_ascii_lowercase());
+            word
+        })
+}
+
+/// One event of each kind, and of `Settle` one of each ending, all of the first attempt.
+pub fn events() -> Vec<Event> {
+    let token = FencingToken(1);
+    let failed = |cause, seen| {
+        Outcome::Failed(Failure {
+            cause,
+            seen,
+            detail: "specimen".to_owned(),
+        })
+    };
+    let answered = |status| Outcome::Answered {
+        response: ResponseSummary {
+            status,
+            content_type: None,
+            content_length: 0,
+        },
+        retry_after: None,
+    };
+    let mut events: Vec<Event> = [
+        answered(200),
+        answered(503),
+        failed(Cause::Connect, Seen::No),
+        failed(Cause::Broken, Seen::Maybe),
+        failed(Cause::Timeout, Seen::Maybe),
+        failed(Cause::Deadline, Seen::Maybe),
+        failed(Cause::TooLarge, Seen::Maybe),
+        failed(Cause::Storage, Seen::Maybe),
+        failed(Cause::Cancelled, Seen::Maybe),
+        failed(Cause::Drained, Seen::Maybe),
+    ]
+    .into_iter()
+    .map(|outcome| Event::Settle {
+        token,
+        outcome,
+        jitter: 0,
+    })
+    .collect();
+    events.extend([
+        Event::Start,
+        Event::Cancel,
+        Event::Retry,
+        Event::Rescue { token },
+        Event::HandBack {
+            token,
+            seen: Seen::No,
+        },
+        Event::HandBack {
+            token,
+            seen: Seen::Maybe,
+        },
+        Event::Expire,
+        Event::Forget,
+        Event::Damaged {
+            token,
+            detail: "specimen".to_owned(),
+        },
+        Event::RouteGone {
+            overdue: Duration::ZERO,
+        },
+    ]);
+    events
+}
+
+/// Jobs in every status, with and without attempts left, repeatable and not.
+pub fn specimens() -> Vec<Job> {
+    let now = Timestamp::from_millis(1000);
+    let mut all: Vec<Job> = Vec::new();
+    for (attempts, repeatable) in [(1, false), (1, true), (3, false), (3, true)] {
+        let mut wave: Vec<Job> = specimen(attempts, repeatable, now).into_iter().collect();
+        for _ in 0..3 {
+            let next: Vec<Job> = wave
+                .iter()
+                .flat_map(|job| events().into_iter().map(move |event| (job, event)))
+                .filter_map(|(job, event)| apply(job, &event, now).ok()?.next)
+                .filter(|job| !all.contains(job))
+                .collect();
+            all.append(&mut wave);
+            wave = next;
+        }
+        all.append(&mut wave);
+    }
+    all
+}
+
+fn specimen(attempts: u32, repeatable: bool, now: Timestamp) -> Option<Job> {
+    let submission = Submission {
+        id: JobId::from_parts(now, [7; 10]),
+        route: "specimen".parse::<RouteName>().ok()?,
+        deadline: Some(Duration::from_secs(60)),
+        terms: Terms {
+            retry: RetryPolicy {
+                attempts,
+                ..RetryPolicy::default()
+            },
+            repeatable,
+            retention: Duration::from_secs(60),
+        },
+    };
+    submit(submission, now).next
+}
+
+/// Every status a specimen stands in; for tests that must see all of them.
+pub fn statuses() -> BTreeSet<Status> {
+    specimens().iter().map(Job::status).collect()
+}

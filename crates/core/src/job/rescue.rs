@@ -1,0 +1,59 @@
+//! An attempt's end will never be known: its process died, or stops before it.
+
+use super::apply::{Transition, enqueue, finish};
+use super::{Action, Job, JobError, Status};
+use crate::outcome::Seen;
+use crate::problem::ProblemCode;
+use crate::time::Timestamp;
+
+/// After a crash. The attempt counts and the backend may have seen it: again if that is allowed
+/// and attempts are left or the one that was lost is all there was to try.
+pub(super) fn rescue(job: &Job, now: Timestamp) -> Transition {
+    if job.terms().repeatable {
+        return again(job, now, |fields| {
+            if fields.attempt >= fields.attempts_max {
+                fields.attempts_max = fields.attempt.saturating_add(1);
+            }
+        });
+    }
+    interrupted(job, now, "the gateway died")
+}
+
+/// Before a planned stop. An interrupted attempt is not a failed one, so it is not counted.
+pub(super) fn hand_back(job: &Job, seen: Seen, now: Timestamp) -> Transition {
+    match seen {
+        Seen::No => again(job, now, |fields| {
+            fields.attempt = fields.attempt.saturating_sub(1);
+            fields.executions = fields.executions.saturating_sub(1);
+        }),
+        Seen::Maybe if job.terms().repeatable => again(job, now, |fields| {
+            fields.attempt = fields.attempt.saturating_sub(1);
+        }),
+        Seen::Maybe => interrupted(job, now, "the gateway was stopped"),
+    }
+}
+
+fn again(job: &Job, now: Timestamp, edit: impl FnOnce(&mut super::Fields)) -> Transition {
+    Transition::change(job, |fields| {
+        edit(fields);
+        enqueue(fields, now);
+    })
+    .then(Action::Dispatch {
+        route: job.route().clone(),
+        at: now,
+    })
+}
+
+fn interrupted(job: &Job, now: Timestamp, how: &str) -> Transition {
+    Transition::change(job, |fields| {
+        finish(fields, Status::Failed, now);
+        fields.error = Some(JobError {
+            code: ProblemCode::Interrupted,
+            detail: format!(
+                "{how} while the backend may have been working; the request is not sent again \
+                 by itself because its method is not idempotent and the route does not set \
+                 retry.unsafe"
+            ),
+        });
+    })
+}

@@ -1,0 +1,25 @@
+//! What a route promises, what a job is, and what may happen to it.
+//!
+//! This crate is pure: no I/O, no clock, no chance, no waiting, no logging. Time and randomness
+//! come in as arguments, decisions go out as values. Read in this order:
+//!
+//! * [`route`]: a promise for a method and path;
+//! * [`head`], [`hop`]: request and response heads as values, and which fields stay on one hop;
+//! * [`job`]: the durable request, and [`job::apply`], the only way it changes;
+//! * [`outcome`]: how an exchange ended, and whether the backend may have seen it;
+//! * [`policy`]: one question per file, each answered by a pure function;
+//! * [`problem`]: every answer we author ourselves;
+//! * [`limits`]: every bound, named.
+
+pub mod ambient;
+pub mod head;
+pub mod hop;
+pub mod id;
+pub mod job;
+pub mod limits;
+pub mod outcome;
+pub mod policy;
+pub mod prefer;
+pub mod problem;
+pub mod route;
+pub mod time;

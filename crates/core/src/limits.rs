@@ -1,0 +1,54 @@
+//! Every bound in the product, named, in one place. Reaching one is a problem code and a metric.
+
+use std::time::Duration;
+
+/// Bytes of a request or response body held in memory before it spills to disk.
+pub const BODY_MEMORY_BYTES: usize = 64 * 1024;
+/// Bytes of a body kept inside the job's own database row; larger ones get a segment file.
+pub const BODY_INLINE_BYTES: usize = 8 * 1024;
+/// Bytes of payload in one checksummed frame of a segment file.
+pub const SEGMENT_FRAME_BYTES: usize = 64 * 1024;
+/// Bytes of a client's request line and header section.
+pub const REQUEST_HEAD_BYTES: usize = 64 * 1024;
+/// Bytes of a client's request target (path and query); beyond it: 414.
+pub const REQUEST_TARGET_BYTES: usize = 16 * 1024;
+/// Header fields in one request; beyond it: 431.
+pub const REQUEST_HEADERS: usize = 128;
+/// Bytes of an upstream's status line and header section; beyond it: 502.
+pub const RESPONSE_HEAD_BYTES: usize = 256 * 1024;
+/// Header fields in one upstream response; beyond it: 502.
+pub const RESPONSE_HEADERS: usize = 256;
+/// Connections waiting to be accepted by us (listen backlog).
+pub const LISTEN_BACKLOG: i32 = 4096;
+/// Open client connections; further ones wait in the backlog.
+pub const CONNECTIONS: usize = 50_000;
+/// How long a client may take to send a request head.
+pub const CLIENT_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a client may send nothing while it owes us request body bytes.
+pub const CLIENT_BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a client may take nothing while we have response bytes for it.
+pub const CLIENT_WRITE_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long an idle keep-alive connection of a client is kept.
+pub const CLIENT_KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
+/// Concurrent HTTP/2 streams of one client connection.
+pub const H2_STREAMS: u32 = 256;
+/// Idle upstream connections kept per upstream.
+pub const UPSTREAM_IDLE_CONNECTIONS: usize = 256;
+/// How long an idle upstream connection is kept.
+pub const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest `wait` a client may ask for on a job's status or result.
+pub const WAIT_MAX: Duration = Duration::from_secs(60);
+/// Jobs in one page of the admin list.
+pub const LIST_PAGE: usize = 500;
+/// Bytes of a JSON result that are shown inside the status document.
+pub const RESULT_INLINE_BYTES: u64 = 64 * 1024;
+/// Changes in one group commit of the embedded store.
+pub const COMMIT_BATCH: usize = 1024;
+/// Changes that may wait for the embedded store's writer; more wait their turn in memory order.
+pub const COMMIT_QUEUE: usize = 16 * 1024;
+/// Ranges honoured in one `Range` header; more are answered with the whole response.
+pub const RANGES: usize = 1;
+/// Watchers of one process waiting for jobs to change; beyond it: answered at once.
+pub const WATCHERS: usize = 100_000;
+/// Bytes of an upstream's failure text that are kept in a problem's detail.
+pub const DETAIL_BYTES: usize = 512;

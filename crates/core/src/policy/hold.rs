@@ -1,0 +1,63 @@
+//! Keep waiting, relay, or hand out a ticket? And how long does this client wait?
+
+use std::time::Duration;
+
+use crate::prefer::Prefer;
+use crate::route::{HoldUntil, Mode, Route};
+
+/// How a request of an auto or async route is begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plan {
+    /// Relay, whatever happens.
+    Relay,
+    /// Forward at once and keep the client for this long.
+    Hold(Duration),
+    /// Store, hand out the ticket, run from the queue.
+    Queue,
+}
+
+/// What a client gets, given the route and what it prefers. A client's `wait` shortens the hold
+/// and never lengthens it; `respond-async` without `wait` means that a ticket is welcome at once.
+pub fn plan(route: &Route, prefer: Prefer) -> Plan {
+    match route.mode {
+        Mode::Sync => Plan::Relay,
+        Mode::Async => Plan::Queue,
+        Mode::Auto => match (prefer.respond_async, prefer.wait) {
+            (true, None) => Plan::Queue,
+            (_, Some(wait)) => Plan::Hold(wait.min(route.hold)),
+            (false, None) => Plan::Hold(route.hold),
+        },
+    }
+}
+
+/// How far a response has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing yet.
+    Waiting,
+    /// The head is known.
+    Head,
+    /// All of it is known, or the exchange has failed.
+    Complete,
+}
+
+/// What to do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing.
+    Wait,
+    /// Give the client the response.
+    Relay,
+    /// Give the client a ticket.
+    Ticket,
+}
+
+/// Decides. A response that is there when the hold ends is relayed: of two things true at once, the
+/// answer wins.
+pub fn step(until: HoldUntil, progress: Progress, hold_over: bool) -> Step {
+    match (until, progress) {
+        (_, Progress::Complete) | (HoldUntil::Head, Progress::Head) => Step::Relay,
+        _ if hold_over => Step::Ticket,
+        _ => Step::Wait,
+    }
+}

@@ -1,0 +1,270 @@
+//! The closed set of problems, and what each one means to a client.
+
+/// Why an answer is ours and not the backend's. Each has a page under `docs/problems/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u16)]
+#[expect(
+    missing_docs,
+    reason = "title() is the documentation of each code, and has a page"
+)]
+pub enum ProblemCode {
+    RouteNotFound = 1,
+    MalformedRequest = 2,
+    RequestTooLarge = 3,
+    RequestTimeout = 4,
+    UpstreamUnreachable = 5,
+    UpstreamBroken = 6,
+    UpstreamTimeout = 7,
+    ResponseTooLarge = 8,
+    QueueFull = 9,
+    Draining = 10,
+    StoreUnavailable = 11,
+    JobNotFound = 12,
+    JobCancelled = 13,
+    JobExpired = 14,
+    Interrupted = 15,
+    DeadlineExceeded = 16,
+    RouteGone = 17,
+    StorageDamaged = 18,
+    JobStateConflict = 19,
+    RangeNotSatisfiable = 20,
+    MethodNotAllowed = 21,
+    Internal = 22,
+    UpgradeNotSupported = 23,
+    Overloaded = 24,
+    LoopDetected = 25,
+    HeadersTooLarge = 26,
+    TargetTooLong = 27,
+    InvalidParameter = 28,
+}
+
+/// Whether the backend may have done something because of the request that got this problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SideEffects {
+    /// Nothing was sent to the backend.
+    None,
+    /// The backend may have seen the request.
+    Possible,
+}
+
+use ProblemCode as P;
+
+impl ProblemCode {
+    /// Every code, in numeric order.
+    pub const ALL: [P; 28] = [
+        P::RouteNotFound,
+        P::MalformedRequest,
+        P::RequestTooLarge,
+        P::RequestTimeout,
+        P::UpstreamUnreachable,
+        P::UpstreamBroken,
+        P::UpstreamTimeout,
+        P::ResponseTooLarge,
+        P::QueueFull,
+        P::Draining,
+        P::StoreUnavailable,
+        P::JobNotFound,
+        P::JobCancelled,
+        P::JobExpired,
+        P::Interrupted,
+        P::DeadlineExceeded,
+        P::RouteGone,
+        P::StorageDamaged,
+        P::JobStateConflict,
+        P::RangeNotSatisfiable,
+        P::MethodNotAllowed,
+        P::Internal,
+        P::UpgradeNotSupported,
+        P::Overloaded,
+        P::LoopDetected,
+        P::HeadersTooLarge,
+        P::TargetTooLong,
+        P::InvalidParameter,
+    ];
+
+    /// The number that is stored. Never reused.
+    pub fn number(self) -> u16 {
+        self as u16
+    }
+
+    /// The code with this number, if there is one.
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.number() == number)
+    }
+
+    /// The HTTP status it is sent with.
+    pub fn status(self) -> u16 {
+        match self {
+            P::MalformedRequest | P::InvalidParameter => 400,
+            P::RouteNotFound | P::JobNotFound => 404,
+            P::MethodNotAllowed => 405,
+            P::RequestTimeout => 408,
+            P::JobStateConflict => 409,
+            P::JobCancelled | P::JobExpired => 410,
+            P::RequestTooLarge => 413,
+            P::TargetTooLong => 414,
+            P::RangeNotSatisfiable => 416,
+            P::HeadersTooLarge => 431,
+            P::Internal | P::StorageDamaged => 500,
+            P::UpgradeNotSupported => 501,
+            P::UpstreamUnreachable
+            | P::UpstreamBroken
+            | P::ResponseTooLarge
+            | P::Interrupted
+            | P::RouteGone => 502,
+            P::QueueFull | P::Draining | P::StoreUnavailable | P::Overloaded => 503,
+            P::UpstreamTimeout | P::DeadlineExceeded => 504,
+            P::LoopDetected => 508,
+        }
+    }
+
+    /// Whether the same request may do better later.
+    pub fn retryable(self) -> bool {
+        match self {
+            P::UpstreamUnreachable
+            | P::UpstreamBroken
+            | P::UpstreamTimeout
+            | P::RequestTimeout
+            | P::QueueFull
+            | P::Draining
+            | P::StoreUnavailable
+            | P::Interrupted
+            | P::Overloaded => true,
+            P::RouteNotFound
+            | P::MalformedRequest
+            | P::RequestTooLarge
+            | P::ResponseTooLarge
+            | P::JobNotFound
+            | P::JobCancelled
+            | P::JobExpired
+            | P::DeadlineExceeded
+            | P::RouteGone
+            | P::StorageDamaged
+            | P::JobStateConflict
+            | P::RangeNotSatisfiable
+            | P::MethodNotAllowed
+            | P::Internal
+            | P::UpgradeNotSupported
+            | P::LoopDetected
+            | P::HeadersTooLarge
+            | P::TargetTooLong
+            | P::InvalidParameter => false,
+        }
+    }
+
+    /// Whether the backend may have acted.
+    pub fn side_effects(self) -> SideEffects {
+        match self {
+            P::UpstreamBroken
+            | P::UpstreamTimeout
+            | P::ResponseTooLarge
+            | P::JobCancelled
+            | P::JobExpired
+            | P::Interrupted
+            | P::DeadlineExceeded
+            | P::StorageDamaged
+            | P::Internal
+            | P::LoopDetected
+            | P::RequestTimeout => SideEffects::Possible,
+            P::RouteNotFound
+            | P::MalformedRequest
+            | P::RequestTooLarge
+            | P::UpstreamUnreachable
+            | P::QueueFull
+            | P::Draining
+            | P::StoreUnavailable
+            | P::JobNotFound
+            | P::RouteGone
+            | P::JobStateConflict
+            | P::RangeNotSatisfiable
+            | P::MethodNotAllowed
+            | P::UpgradeNotSupported
+            | P::Overloaded
+            | P::HeadersTooLarge
+            | P::TargetTooLong
+            | P::InvalidParameter => SideEffects::None,
+        }
+    }
+
+    /// What happened, the same words for every occurrence.
+    pub fn title(self) -> &'static str {
+        match self {
+            P::RouteNotFound => "No route matches this request",
+            P::MalformedRequest => "The request is not well-formed HTTP",
+            P::RequestTooLarge => "The request body is larger than this route allows",
+            P::RequestTimeout => "The client stopped sending the request",
+            P::UpstreamUnreachable => "The backend could not be reached",
+            P::UpstreamBroken => "The backend's answer could not be read to its end",
+            P::UpstreamTimeout => "The backend did not answer in time",
+            P::ResponseTooLarge => "The backend's answer is larger than this route allows",
+            P::QueueFull => "The queue of this route is full",
+            P::Draining => "The gateway is shutting down",
+            P::StoreUnavailable => "The job could not be stored",
+            P::JobNotFound => "There is no such job",
+            P::JobCancelled => "The job was cancelled",
+            P::JobExpired => "The job expired",
+            P::Interrupted => "The gateway stopped while the backend was working",
+            P::DeadlineExceeded => "The job's deadline passed",
+            P::RouteGone => "The job's route is no longer configured",
+            P::StorageDamaged => "The stored record of this job is damaged",
+            P::JobStateConflict => "The job is not in a state that allows this",
+            P::RangeNotSatisfiable => "The requested range lies outside the result",
+            P::MethodNotAllowed => "This method is not allowed here",
+            P::Internal => "The gateway made a mistake",
+            P::UpgradeNotSupported => "This route cannot pass on an Upgrade",
+            P::Overloaded => "The gateway has more requests than it may take",
+            P::LoopDetected => "The request came back to the gateway that sent it",
+            P::HeadersTooLarge => "The header section is larger than allowed",
+            P::TargetTooLong => "The request target is longer than allowed",
+            P::InvalidParameter => "A parameter has a value that is not allowed",
+        }
+    }
+
+    /// The stable name by which clients and pages know it.
+    pub fn slug(self) -> &'static str {
+        match self {
+            P::RouteNotFound => "route-not-found",
+            P::MalformedRequest => "malformed-request",
+            P::RequestTooLarge => "request-too-large",
+            P::RequestTimeout => "request-timeout",
+            P::UpstreamUnreachable => "upstream-unreachable",
+            P::UpstreamBroken => "upstream-broken",
+            P::UpstreamTimeout => "upstream-timeout",
+            P::ResponseTooLarge => "response-too-large",
+            P::QueueFull => "queue-full",
+            P::Draining => "draining",
+            P::StoreUnavailable => "store-unavailable",
+            P::JobNotFound => "job-not-found",
+            P::JobCancelled => "job-cancelled",
+            P::JobExpired => "job-expired",
+            P::Interrupted => "interrupted",
+            P::DeadlineExceeded => "deadline-exceeded",
+            P::RouteGone => "route-gone",
+            P::StorageDamaged => "storage-damaged",
+            P::JobStateConflict => "job-state-conflict",
+            P::RangeNotSatisfiable => "range-not-satisfiable",
+            P::MethodNotAllowed => "method-not-allowed",
+            P::Internal => "internal",
+            P::UpgradeNotSupported => "upgrade-not-supported",
+            P::Overloaded => "overloaded",
+            P::LoopDetected => "loop-detected",
+            P::HeadersTooLarge => "headers-too-large",
+            P::TargetTooLong => "target-too-long",
+            P::InvalidParameter => "invalid-parameter",
+        }
+    }
+
+    /// The page's name: `RC0001` and so on.
+    pub fn page(self) -> String {
+        format!("RC{:04}", self.number())
+    }
+
+    /// The `message` member that API Gateway clients look for.
+    pub fn message(self) -> &'static str {
+        match self.status() {
+            504 => "Endpoint request timed out",
+            503 => "Service Unavailable",
+            _ => self.title(),
+        }
+    }
+}

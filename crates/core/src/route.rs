@@ -1,0 +1,190 @@
+//! A route: what is promised for a method and path. Values only; `config` makes and checks them.
+
+pub mod pattern;
+pub mod table;
+
+use std::time::Duration;
+
+pub use pattern::{Pattern, PatternError};
+pub use table::{RouteTable, TableError};
+
+use crate::id::RouteName;
+
+/// The promise for the requests that match a pattern.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// Its name, unique in a table.
+    pub name: RouteName,
+    /// Which requests it is for.
+    pub pattern: Pattern,
+    /// Where the work is done.
+    pub upstream: Upstream,
+    /// How clients are served.
+    pub mode: Mode,
+    /// How long a client of an auto route is kept waiting.
+    pub hold: Duration,
+    /// What must be there before the hold ends for the client to get it.
+    pub hold_until: HoldUntil,
+    /// How long one attempt may take, all of it; none: for ever.
+    pub timeout: Option<Duration>,
+    /// How long connecting may take, TLS included.
+    pub connect_timeout: Duration,
+    /// How long the upstream may be silent while it owes us bytes; none: only `timeout` counts.
+    pub idle_timeout: Option<Duration>,
+    /// How long a job may take from acceptance to its end, queue and retries included.
+    pub deadline: Option<Duration>,
+    /// What a client's going away does to an exchange without a ticket.
+    pub on_disconnect: OnDisconnect,
+    /// When to try again.
+    pub retry: RetryPolicy,
+    /// Attempts in flight at most.
+    pub concurrency: u32,
+    /// Jobs waiting at most; beyond it new ones are refused.
+    pub queue: u64,
+    /// How long a finished job is kept.
+    pub retention: Duration,
+    /// Bytes of a request body at most.
+    pub max_request: u64,
+    /// Bytes of a response body at most; none: no limit.
+    pub max_response: Option<u64>,
+}
+
+/// Where the work is done: an HTTP server.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Upstream {
+    /// Whether TLS is spoken.
+    pub scheme: Scheme,
+    /// The host name or address as written, without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl Upstream {
+    /// `host:port` as it stands in a URL, without the port where it is the scheme's own.
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        };
+        if self.port == self.scheme.port() {
+            host
+        } else {
+            format!("{host}:{}", self.port)
+        }
+    }
+}
+
+/// Cleartext or TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// `http://`
+    Http,
+    /// `https://`
+    Https,
+}
+
+impl Scheme {
+    /// The port when none is written.
+    pub fn port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+
+    /// `http` or `https`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// How clients of a route are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Relayed; nothing is stored.
+    Sync,
+    /// Forwarded at once; a ticket when the hold ends first.
+    Auto,
+    /// Stored, ticketed at once, run from the queue.
+    Async,
+}
+
+impl Mode {
+    /// As written in a config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Auto => "auto",
+            Self::Async => "async",
+        }
+    }
+}
+
+/// What of the response must be there before the hold ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldUntil {
+    /// The response head: right where the edge streams.
+    Head,
+    /// The whole response: right behind an edge that buffers and cuts whole responses.
+    Complete,
+}
+
+/// What a client's going away does to its exchange before there is a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDisconnect {
+    /// The exchange is closed.
+    Cancel,
+    /// The exchange goes on as a job.
+    Continue,
+}
+
+/// When an attempt that gave no final answer is followed by another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Attempts in all, the first included; at least 1.
+    pub attempts: u32,
+    /// The first wait; doubled for each later one, then spread evenly over zero to itself.
+    pub backoff: Duration,
+    /// The longest wait.
+    pub max_backoff: Duration,
+    /// What is retried.
+    pub on: RetryOn,
+    /// Whether requests with a method that is not idempotent may be sent again although the
+    /// backend may have seen them.
+    pub repeat_unsafe: bool,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: 1,
+            backoff: Duration::from_secs(1),
+            max_backoff: Duration::from_secs(60),
+            on: RetryOn {
+                connect: true,
+                timeout: true,
+                server_error: true,
+                too_many: true,
+            },
+            repeat_unsafe: false,
+        }
+    }
+}
+
+/// The kinds of failure that are retried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryOn {
+    /// No connection, or it broke before the answer was complete.
+    pub connect: bool,
+    /// A timeout of the route passed.
+    pub timeout: bool,
+    /// The backend answered 500 to 599.
+    pub server_error: bool,
+    /// The backend answered 429.
+    pub too_many: bool,
+}
