@@ -1,0 +1,197 @@
+//! What the tests need beside the Rust toolchain, and how it is installed.
+//!
+//! Black-box tests put raincheck in front of servers that nobody wrote for it: nginx, Flask, Node,
+//! Python's own. Each is installed by package name when it is missing, and that is said.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+use crate::task::{Note, Outcome};
+use crate::{metadata, shell};
+
+/// How to see that something is there.
+enum Detect {
+    /// A program on the PATH or among the administrator's programs.
+    Program(&'static str),
+    /// Modules that the system's Python can import.
+    PythonModules(&'static str),
+}
+
+/// A thing the tests use, and the Debian package that brings it.
+struct Need {
+    detect: Detect,
+    package: &'static str,
+    why: &'static str,
+}
+
+const NEEDS: &[Need] = &[
+    need(
+        Detect::Program("curl"),
+        "curl",
+        "the commands of the README",
+    ),
+    need(
+        Detect::Program("nginx"),
+        "nginx-light",
+        "a real proxy as the backend",
+    ),
+    need(
+        Detect::Program("node"),
+        "nodejs",
+        "a Node application as the backend",
+    ),
+    need(
+        Detect::Program("python3"),
+        "python3",
+        "http.server as the backend",
+    ),
+    need(
+        Detect::PythonModules("venv, ensurepip"),
+        "python3-venv",
+        "the home of Flask",
+    ),
+    need(
+        Detect::Program("sqlite3"),
+        "sqlite3",
+        "a look at the store from outside",
+    ),
+    need(
+        Detect::Program("strace"),
+        "strace",
+        "the order of fdatasync and the 202",
+    ),
+];
+
+/// Flask and everything it needs, in a virtual environment below the target directory.
+const PYTHON_PACKAGES: &[&str] = &["flask==3.1.2"];
+
+const fn need(detect: Detect, package: &'static str, why: &'static str) -> Need {
+    Need {
+        detect,
+        package,
+        why,
+    }
+}
+
+/// Installs what is missing; an error names what could not be installed.
+pub fn install() -> Outcome {
+    let missing: Vec<&Need> = NEEDS
+        .iter()
+        .filter(|need| !is_there(&need.detect))
+        .collect();
+    if !missing.is_empty() {
+        for Need { package, why, .. } in &missing {
+            eprintln!("test: {package} is missing (used for: {why})");
+        }
+        apt_install(&missing)?;
+    }
+    let made = make_venv()?;
+    let mut names: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    names.extend(made.then_some("flask"));
+    if names.is_empty() {
+        return Ok(vec![Note::Done(
+            "everything the tests need was there".to_owned(),
+        )]);
+    }
+    Ok(vec![Note::Done(format!(
+        "installed for the tests: {}",
+        names.join(", ")
+    ))])
+}
+
+/// The Python that has Flask.
+pub fn python() -> anyhow::Result<PathBuf> {
+    Ok(venv()?.join("bin").join("python3"))
+}
+
+fn venv() -> anyhow::Result<PathBuf> {
+    Ok(metadata::read()?.target_dir.join("test-venv"))
+}
+
+fn is_there(detect: &Detect) -> bool {
+    match detect {
+        Detect::Program(name) => find_program(name).is_some(),
+        Detect::PythonModules(modules) => {
+            shell::succeeds(Command::new("python3").args(["-c", &format!("import {modules}")]))
+        }
+    }
+}
+
+fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let sbin = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    let dirs: Vec<PathBuf> = std::env::split_paths(&path).chain(sbin).collect();
+    dirs.iter()
+        .map(|dir| dir.join(name))
+        .find(|path| path.is_file())
+}
+
+fn apt_install(missing: &[&Need]) -> anyhow::Result<()> {
+    let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    let by_hand = || {
+        format!(
+            "install these by hand, then run this again: {}",
+            packages.join(" ")
+        )
+    };
+    if find_program("apt-get").is_none() {
+        bail!("this machine has no apt-get; {}", by_hand());
+    }
+    shell::run(apt_get()?.args(["update", "-q"])).with_context(by_hand)?;
+    let options = ["install", "-q", "-y", "--no-install-recommends"];
+    shell::run(apt_get()?.args(options).args(&packages)).with_context(by_hand)
+}
+
+/// `apt-get`, by way of `sudo` for anyone but root; it never asks a question.
+fn apt_get() -> anyhow::Result<Command> {
+    let id = shell::output(Command::new("id").arg("-u"))?;
+    let mut command = if id.trim() == "0" {
+        Command::new("env")
+    } else {
+        let mut sudo = Command::new("sudo");
+        sudo.args(["--non-interactive", "env"]);
+        sudo
+    };
+    // Run level 1 keeps a freshly installed nginx from being started as a service.
+    command.args(["DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get"]);
+    Ok(command)
+}
+
+/// Makes the virtual environment unless it works already. Returns whether it was made.
+fn make_venv() -> anyhow::Result<bool> {
+    let python = python()?;
+    if has_flask(&python) {
+        return Ok(false);
+    }
+    let venv = venv()?;
+    eprintln!("test: making a Python environment with Flask (used for: a Flask backend)");
+    let args: [&OsStr; 4] = [
+        "-m".as_ref(),
+        "venv".as_ref(),
+        "--clear".as_ref(),
+        venv.as_ref(),
+    ];
+    shell::run(Command::new("python3").args(args))?;
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ];
+    shell::run(Command::new(&python).args(pip).args(PYTHON_PACKAGES))?;
+    if !has_flask(&python) {
+        bail!(
+            "Flask was installed into {} but cannot be imported",
+            venv.display()
+        );
+    }
+    Ok(true)
+}
+
+fn has_flask(python: &Path) -> bool {
+    shell::succeeds(Command::new(python).args(["-c", "import flask"]))
+}
