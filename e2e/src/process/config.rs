@@ -1,0 +1,116 @@
+//! Config files for tests: free ports and a private data directory always, the rest as the test
+//! says.
+
+use std::path::Path;
+
+/// A config file in the making.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    server: Vec<String>,
+    store: Vec<String>,
+    routes: Vec<Vec<String>>,
+}
+
+impl Config {
+    /// A config without routes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One catch-all sync route to this URL.
+    #[must_use]
+    pub fn sync(url: &str) -> Self {
+        Self::new().route("/{*path}", url, "sync")
+    }
+
+    /// One catch-all auto route to this URL.
+    #[must_use]
+    pub fn auto(url: &str) -> Self {
+        Self::new().route("/{*path}", url, "auto")
+    }
+
+    /// One catch-all async route to this URL.
+    #[must_use]
+    pub fn queued(url: &str) -> Self {
+        Self::new().route("/{*path}", url, "async")
+    }
+
+    /// Routes `/sync/…`, `/auto/…` and `/async/…`, named after their modes, to the same URL.
+    #[must_use]
+    pub fn all_modes(url: &str) -> Self {
+        ["sync", "auto", "async"]
+            .iter()
+            .fold(Self::new(), |config, mode| {
+                config
+                    .route(&format!("/{mode}/{{*path}}"), url, mode)
+                    .with(&format!("name = {mode:?}"))
+            })
+    }
+
+    /// Adds a line such as `jobs_path = "/tickets"` to `[server]`.
+    #[must_use]
+    pub fn server(mut self, line: &str) -> Self {
+        self.server.push(line.into());
+        self
+    }
+
+    /// Adds a line to `[store]`.
+    #[must_use]
+    pub fn store(mut self, line: &str) -> Self {
+        self.store.push(line.into());
+        self
+    }
+
+    /// Adds a route.
+    #[must_use]
+    pub fn route(mut self, pattern: &str, url: &str, mode: &str) -> Self {
+        self.routes.push(vec![
+            format!("match = {pattern:?}"),
+            format!("upstream = {url:?}"),
+            format!("mode = {mode:?}"),
+        ]);
+        self
+    }
+
+    /// Adds a line such as `hold = "1s"` to the last route.
+    #[must_use]
+    pub fn with(mut self, line: &str) -> Self {
+        if let Some(route) = self.routes.last_mut() {
+            route.push(line.into());
+        }
+        self
+    }
+
+    /// Adds a line to every route.
+    #[must_use]
+    pub fn each(mut self, line: &str) -> Self {
+        for route in &mut self.routes {
+            route.push(line.into());
+        }
+        self
+    }
+
+    /// The file's text.
+    #[must_use]
+    pub fn text(&self, data: &Path) -> String {
+        let mut out = String::new();
+        let mut section = |title: &str, first: &[String], rest: &[String]| {
+            out.push_str(title);
+            for line in first.iter().chain(rest) {
+                out.push('\n');
+                out.push_str(line);
+            }
+            out.push_str("\n\n");
+        };
+        let any_port = ["listen = \"127.0.0.1:0\"".to_owned()];
+        let path = [format!("path = {:?}", data.display().to_string())];
+        section("[server]", &any_port, &self.server);
+        section("[admin]", &any_port, &[]);
+        section("[store]", &path, &self.store);
+        for route in &self.routes {
+            section("[[route]]", route, &[]);
+        }
+        out
+    }
+}
