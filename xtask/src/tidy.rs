@@ -105,6 +105,7 @@ fn check_file(file: &File) -> Vec<Violation> {
         Ok(items) => {
             found.extend(lengths::check_functions(file, &items));
             found.extend(banned::check(file, &lines, &items));
+            found.extend(problems::check_arms(file, &items));
         }
         Err(error) => found.push(Violation {
             rule: Rule::Parse,

@@ -17,7 +17,6 @@ enum Place {
     /// In files that do not use tokio's clock, which tests can pause.
     WithoutTokioTime,
     Core,
-    ProblemCodes,
 }
 
 struct Ban {
@@ -76,18 +75,6 @@ const CODE: &[Ban] = &[
         "#![allow",
         Place::Everywhere,
         "write #![expect(.., reason = \"..\")]",
-    ),
-    ban(
-        Rule::WildcardArm,
-        "_ =>",
-        Place::ProblemCodes,
-        "name every code, so that a new one asks",
-    ),
-    ban(
-        Rule::WildcardArm,
-        "_ if ",
-        Place::ProblemCodes,
-        "name every code, so that a new one asks",
     ),
     ban(
         Rule::PureCore,
@@ -216,7 +203,6 @@ fn holds(place: Place, file: &File, items: &Items, line: usize) -> bool {
         Place::RealTimeTests => (file.is_test() || items.is_test(line)) && !items.is_paused(line),
         Place::WithoutTokioTime => !file.text.contains("tokio::time"),
         Place::Core => file.path.starts_with("crates/core/src/"),
-        Place::ProblemCodes => file.path == super::problems::CODES,
     }
 }
 

@@ -24,7 +24,9 @@ impl File {
     pub fn is_test(&self) -> bool {
         let in_tests = |part: &str| matches!(part, "tests" | "tests.rs" | "conformance");
         self.is_rust()
-            && (self.path.split('/').any(in_tests) || self.path.ends_with("/conformance.rs"))
+            && (self.path.split('/').any(in_tests)
+                || self.path.ends_with("/conformance.rs")
+                || self.path.starts_with("e2e/"))
     }
 }
 

@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 
 use syn::visit::{self, Visit};
-use syn::{Attribute, Block, ImplItemFn, ItemFn, ItemMod, Meta, Signature, TraitItemFn};
+use syn::{
+    Attribute, Block, ExprMatch, ImplItemFn, ItemFn, ItemMod, Meta, Pat, Signature, TraitItemFn,
+};
 
 /// One function with a body.
 pub struct Function {
@@ -22,6 +24,8 @@ impl Function {
 #[derive(Default)]
 pub struct Items {
     pub functions: Vec<Function>,
+    /// Lines of `_` arms in matches that name variants in other arms.
+    pub wildcards: Vec<usize>,
     /// Lines of `#[cfg(test)]` modules and of test functions.
     tests: Vec<RangeInclusive<usize>>,
     /// Lines of asynchronous tests whose clock is simulated.
@@ -88,6 +92,14 @@ impl<'ast> Visit<'ast> for Items {
         visit::visit_trait_item_fn(self, item);
     }
 
+    fn visit_expr_match(&mut self, item: &'ast ExprMatch) {
+        if item.arms.iter().any(|arm| names_variant(&arm.pat)) {
+            let lines = item.arms.iter().filter_map(|arm| wildcard(&arm.pat));
+            self.wildcards.extend(lines);
+        }
+        visit::visit_expr_match(self, item);
+    }
+
     fn visit_item_mod(&mut self, item: &'ast ItemMod) {
         let is_test = item
             .attrs
@@ -100,6 +112,24 @@ impl<'ast> Visit<'ast> for Items {
                 .push(brace.span.open().start().line..=brace.span.close().end().line);
         }
         visit::visit_item_mod(self, item);
+    }
+}
+
+/// True if the pattern is a variant like `Code::A`, or a choice with one.
+fn names_variant(pattern: &Pat) -> bool {
+    match pattern {
+        Pat::Path(pattern) => pattern.path.segments.len() > 1,
+        Pat::Or(pattern) => pattern.cases.iter().any(names_variant),
+        _ => false,
+    }
+}
+
+/// The line of a pattern that takes everything.
+fn wildcard(pattern: &Pat) -> Option<usize> {
+    match pattern {
+        Pat::Wild(pattern) => Some(pattern.underscore_token.span.start().line),
+        Pat::Ident(pattern) if pattern.subpat.is_none() => Some(pattern.ident.span().start().line),
+        _ => None,
     }
 }
 

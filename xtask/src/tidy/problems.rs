@@ -4,11 +4,15 @@
 
 use std::collections::BTreeMap;
 
+use syn::{Expr, ExprLit, Item, Lit, Variant};
+
 use crate::tidy::files::File;
+use crate::tidy::items::Items;
 use crate::tidy::{Rule, Violation};
 
-/// Where the codes are defined, as text literals like "RC0001".
+/// Where the codes are defined, each with its number.
 pub const CODES: &str = "crates/core/src/problem/code.rs";
+const ENUM: &str = "ProblemCode";
 const PAGES: &str = "docs/problems/";
 
 const CODE_PREFIX: &str = "RC";
@@ -29,6 +33,15 @@ pub fn check(files: &[File]) -> Vec<Violation> {
     };
     let codes = codes(&source.text);
     let mut found = Vec::new();
+    if codes.is_empty() {
+        let what = format!("has no `enum {ENUM}` whose variants have numbers");
+        found.push(violation(
+            CODES,
+            1,
+            what,
+            "give each code the number of its page",
+        ));
+    }
     for (code, line) in &codes {
         let page = format!("{PAGES}{code}.md");
         let page = files.iter().find(|file| file.path == page);
@@ -62,15 +75,49 @@ pub fn check(files: &[File]) -> Vec<Violation> {
     found
 }
 
-/// Each code that is written as a literal, with the line of the first time.
+/// Every answer about a code names all codes, so that a new one must be thought about.
+pub fn check_arms(file: &File, items: &Items) -> Vec<Violation> {
+    let lines = items.wildcards.iter().filter(|_| file.path == CODES);
+    lines
+        .map(|line| Violation {
+            rule: Rule::WildcardArm,
+            path: file.path.clone(),
+            line: *line,
+            what: "an arm takes all other codes".to_owned(),
+            remedy: "name every code, so that a new one asks",
+        })
+        .collect()
+}
+
+/// Each code with the line of its variant: `RouteNotFound = 1` is RC0001.
 fn codes(source: &str) -> BTreeMap<String, usize> {
-    let mut codes = BTreeMap::new();
-    for (index, line) in source.lines().enumerate() {
-        for part in line.split('"').filter(|part| is_code(part)) {
-            codes.entry(part.to_owned()).or_insert(index + 1);
-        }
-    }
-    codes
+    // A file that cannot be parsed is reported as such, once.
+    let Ok(file) = syn::parse_file(source) else {
+        return BTreeMap::new();
+    };
+    let variants = file.items.iter().filter_map(|item| match item {
+        Item::Enum(item) if item.ident == ENUM => Some(&item.variants),
+        _ => None,
+    });
+    variants.flatten().filter_map(code).collect()
+}
+
+fn code(variant: &Variant) -> Option<(String, usize)> {
+    let (
+        _,
+        Expr::Lit(ExprLit {
+            lit: Lit::Int(number),
+            ..
+        }),
+    ) = variant.discriminant.as_ref()?
+    else {
+        return None;
+    };
+    let number: u16 = number.base10_parse().ok()?;
+    Some((
+        format!("{CODE_PREFIX}{number:0CODE_DIGITS$}"),
+        variant.ident.span().start().line,
+    ))
 }
 
 fn is_code(text: &str) -> bool {

@@ -163,11 +163,15 @@ fn problem_codes_are_matched_one_by_one() {
     let body = "fn f(c: C) -> u16 { match c { C::A => 1, _ => 2 } }\n";
     assert_eq!(broken(CODES, body), [(Rule::WildcardArm, 2)]);
     assert_eq!(broken("crates/core/src/a.rs", body), []);
+    let by_number = "fn f(c: u16) -> u16 { match c { 504 => 1, _ => 2 } }\n";
+    assert_eq!(broken(CODES, by_number), []);
+    let named = "fn f(c: C) -> u16 { match c { C::A | C::B => 1, other => 2 } }\n";
+    assert_eq!(broken(CODES, named), [(Rule::WildcardArm, 2)]);
 }
 
 #[test]
 fn codes_and_pages_must_pair_up() {
-    let codes = file(CODES, "A => \"RC0001\",\nB => \"RC0002\",\n");
+    let codes = file(CODES, "enum ProblemCode {\nA = 1,\nB = 2,\n}\n");
     let good = file("docs/problems/RC0001.md", "# RC0001: words\n");
     let orphan = file("docs/problems/RC0003.md", "# RC0003: words\n");
     let found = problems::check(&[codes, good, orphan]);
@@ -175,7 +179,7 @@ fn codes_and_pages_must_pair_up() {
         .iter()
         .map(|found| (found.path.as_str(), found.line))
         .collect();
-    assert_eq!(places, [(CODES, 2), ("docs/problems/RC0003.md", 1)]);
+    assert_eq!(places, [(CODES, 3), ("docs/problems/RC0003.md", 1)]);
 }
 
 #[test]
