@@ -1,5 +1,6 @@
 //! A client that writes exactly the bytes it is given and shows exactly what came back.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -71,6 +72,28 @@ impl Client {
             self.wire.write(bytes.as_ref()),
         )
         .await
+    }
+
+    /// Writes until the server has taken nothing for half a second, or `most` bytes are gone, and
+    /// returns how many went. A slow server looks stuck too: good only for upper bounds.
+    pub async fn send_until_stuck(&mut self, most: u64) -> u64 {
+        let piece = vec![0; 64 << 10];
+        let mut taken = 0;
+        while taken <= most {
+            let writable = self.wire.stream.writable();
+            if tokio::time::timeout(Duration::from_millis(500), writable)
+                .await
+                .is_err()
+            {
+                break;
+            }
+            match self.wire.stream.try_write(&piece) {
+                Ok(len) => taken += len as u64,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => break,
+            }
+        }
+        taken
     }
 
     /// Reads one head, interim or final.
@@ -258,12 +281,7 @@ impl Response {
     /// The trailers as text.
     #[must_use]
     pub fn trailers(&self) -> Vec<(String, String)> {
-        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-        self.body
-            .trailers
-            .iter()
-            .map(|(n, v)| (n.to_ascii_lowercase(), text(v)))
-            .collect()
+        self.body.trailer_text()
     }
 
     /// How the body ended.

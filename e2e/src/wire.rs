@@ -214,6 +214,11 @@ impl Wire {
         &self.buffer
     }
 
+    /// Throws away what has come but was not used.
+    pub fn discard(&mut self) {
+        self.buffer.clear();
+    }
+
     /// Reads up to the empty line.
     ///
     /// # Errors
@@ -427,6 +432,16 @@ impl Body {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.check.is_empty()
+    }
+
+    /// The trailers as text, names in lower case.
+    #[must_use]
+    pub fn trailer_text(&self) -> Vec<(String, String)> {
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        self.trailers
+            .iter()
+            .map(|(name, v)| (name.to_ascii_lowercase(), text(v)))
+            .collect()
     }
 
     /// The kept bytes as text.

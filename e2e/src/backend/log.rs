@@ -59,6 +59,12 @@ impl Seen {
         self.head.all(name)
     }
 
+    /// The trailers as text, names in lower case.
+    #[must_use]
+    pub fn trailers(&self) -> Vec<(String, String)> {
+        self.body.trailer_text()
+    }
+
     /// The job that the gateway sent it for.
     #[must_use]
     pub fn job_id(&self) -> Option<String> {

@@ -83,6 +83,10 @@ impl Connection {
             Step::ReadBody => self.read_body(seen, body, u64::MAX).await,
             Step::ReadSome(len) => self.read_body(seen, body, len).await,
             Step::Wait(event) => self.unless_closed(event.passed()).await,
+            Step::Pause(event) => {
+                event.passed().await;
+                Ok(())
+            }
             Step::Signal(event) => {
                 event.fire();
                 Ok(())
@@ -195,6 +199,9 @@ impl Connection {
     }
 
     async fn until_closed(&mut self) -> Result<(), Over> {
-        self.unless_closed(std::future::pending()).await
+        while self.wire.fill().await == Fill::Data {
+            self.wire.discard();
+        }
+        Err(Over::ByPeer)
     }
 }

@@ -13,6 +13,8 @@ pub(super) enum Step {
     ReadSome(u64),
     /// Wait until the test lets it go on; ends the script if the gateway closes first.
     Wait(Event),
+    /// Wait until the test lets it go on, without reading, so that the sockets fill up.
+    Pause(Event),
     /// Tell the test that this point was reached.
     Signal(Event),
     /// Send these bytes.
@@ -85,6 +87,13 @@ impl Script {
     #[must_use]
     pub fn wait(self, event: &Event) -> Self {
         self.and(Step::Wait(event.clone()))
+    }
+
+    /// Waits until `event` has fired and reads nothing meanwhile: the gateway's bytes pile up, and
+    /// its closing goes unnoticed.
+    #[must_use]
+    pub fn pause(self, event: &Event) -> Self {
+        self.and(Step::Pause(event.clone()))
     }
 
     /// Fires `event`.
