@@ -1,1 +1,15 @@
-//! (being built)
+//! Ways to reach the code that does the work. Today one: we call it over HTTP/1.1 (`push`).
+//!
+//! A request is sent once, on a connection of our own pool, and the answer says truthfully how it
+//! ended: a body that was cut is an error and never a clean end, and a [`Failure`] says whether
+//! the backend may have seen the request. Every connection has a kill switch: dropping the future
+//! of [`Upstreams::send`] or an [`AnswerBody`] before its end closes the socket.
+//!
+//! [`Failure`]: raincheck_core::outcome::Failure
+
+mod push;
+
+pub use push::answer::{Answer, AnswerBody};
+pub use push::body::{BoxError, OutBody};
+pub use push::options::{Error, Options};
+pub use push::pool::Upstreams;
