@@ -87,6 +87,9 @@ pub fn install() -> Outcome {
             eprintln!("test: {package} is missing (used for: {why})");
         }
         apt_install(&missing)?;
+        if let Some(need) = missing.iter().find(|need| !is_there(&need.detect)) {
+            bail!("{} was installed, but is still not found", need.package);
+        }
     }
     let made = make_venv()?;
     let mut names: Vec<&str> = missing.iter().map(|need| need.package).collect();

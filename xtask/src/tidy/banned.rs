@@ -77,6 +77,18 @@ const CODE: &[Ban] = &[
         "write #![expect(.., reason = \"..\")]",
     ),
     ban(
+        Rule::WallClock,
+        "jiff::Timestamp::now",
+        Place::Everywhere,
+        "take the time as an argument",
+    ),
+    ban(
+        Rule::WallClock,
+        "Zoned::now",
+        Place::Everywhere,
+        "take the time as an argument",
+    ),
+    ban(
         Rule::PureCore,
         "Instant::now",
         Place::Core,
