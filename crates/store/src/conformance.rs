@@ -1,1 +1,106 @@
+//! One suite for every engine: what [`crate::Store`] promises, as tests, one file per capability.
+//!
+//! An engine's crate says how it is opened, and gets all tests:
+//!
+//! ```ignore
+//! struct Disk(tempfile::TempDir);
+//!
+//! impl raincheck_store::conformance::Engine for Disk {
+//!     async fn open(&self) -> Arc<dyn Store> { /* open the store in self.0 */ }
+//! }
+//!
+//! raincheck_store::conformance!(Disk(tempfile::tempdir().unwrap()));
+//! ```
+//!
+//! The expression is evaluated once for each test. Tests of a capability run twice: once in one
+//! life of the engine, and once with the engine closed and opened anew at every
+//! [`Bench::pause`], so that nothing can hold in memory alone. [`histories`] compares two engines
+//! over random operations.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "this is test code, kept here for the engines' crates"
+)]
+
+pub mod bench;
+pub mod bodies;
+pub mod commit;
+pub mod histories;
+pub mod jobs;
+pub mod make;
+pub mod queue;
+pub mod reopen;
+
+use std::future::Future;
+use std::sync::Arc;
+
+pub use bench::Bench;
+
+use crate::Store;
+
+/// One place where a store may live, empty at first.
+pub trait Engine: Send + Sync {
+    /// Opens the store there. Called again only after the last store was closed and dropped, it
+    /// finds what that one left.
+    fn open(&self) -> impl Future<Output = Arc<dyn Store>> + Send;
+}
+
+/// All tests, for the engine that the expression makes; see the module of this name.
+#[macro_export]
+macro_rules! conformance {
+    ($engine:expr) => {
+        fn conformance_engine() -> impl $crate::conformance::Engine {
+            $engine
+        }
+
+        $crate::conformance_tests! { twice;
+            commit: a_new_job_is_read_back_whole, every_kind_of_job_is_read_back,
+                extreme_values_are_read_back, a_change_replaces_the_job,
+                an_id_is_taken_once, a_stale_revision_is_refused,
+                a_change_of_no_job_is_refused, an_older_attempt_is_fenced,
+                a_refused_change_changes_nothing, a_response_is_read_back_whole,
+                a_response_is_replaced, a_response_is_dropped, a_job_is_forgotten,
+                of_two_changes_at_once_one_wins, many_changes_at_once_all_stand;
+            jobs: the_newest_come_first, lists_are_filtered, the_jobs_of_a_list_are_whole,
+                a_cursor_walks_every_job_once, a_cursor_need_not_be_a_job,
+                a_page_has_a_bound, counts_follow_every_change;
+        }
+    };
+}
+
+/// Writes the tests of [`conformance!`] out; not for use by itself.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_tests {
+    (twice; $($file:ident: $($test:ident),+;)+) => {
+        $(mod $file {
+            mod in_one_life {
+                $(#[tokio::test]
+                async fn $test() {
+                    let engine = super::super::conformance_engine();
+                    let bench = $crate::conformance::Bench::in_one_life(engine).await;
+                    $crate::conformance::$file::$test(bench).await;
+                })+
+            }
+            mod reopened {
+                $(#[tokio::test]
+                async fn $test() {
+                    let engine = super::super::conformance_engine();
+                    let bench = $crate::conformance::Bench::reopened(engine).await;
+                    $crate::conformance::$file::$test(bench).await;
+                })+
+            }
+        })+
+    };
+    (once; $($file:ident: $($test:ident),+;)+) => {
+        $(mod $file {
+            $(#[tokio::test]
+            async fn $test() {
+                let engine = super::conformance_engine();
+                let bench = $crate::conformance::Bench::in_one_life(engine).await;
+                $crate::conformance::$file::$test(bench).await;
+            })+
+        })+
+    };
+}
