@@ -2,7 +2,7 @@
 //!
 //! The plain test runner is enough: a fresh machine has nothing but the Rust toolchain. Where
 //! cargo-nextest is installed it is used instead, because it runs the tests of all packages side by
-//! side; doc tests, which it cannot run, follow.
+//! side, the slow ones last; doc tests, which it cannot run, come first.
 
 pub mod binary;
 mod count;
@@ -24,7 +24,9 @@ struct Run {
 
 /// Runs everything, or with arguments the selection they make.
 pub fn run(args: &[String]) -> Outcome {
-    let notes = needs::install()?;
+    for note in needs::install()? {
+        eprintln!("test: {note}");
+    }
     let binary = binary::build()?;
     let nextest = shell::succeeds(&mut shell::cargo(&["nextest", "--version"])?);
     let runs = if nextest {
@@ -56,7 +58,7 @@ pub fn run(args: &[String]) -> Outcome {
     if count.passed == 0 {
         bail!("no test was run");
     }
-    Ok(notes)
+    Ok(Vec::new())
 }
 
 fn command(run: &Run) -> anyhow::Result<Command> {
@@ -75,12 +77,12 @@ fn with_nextest(args: &[String]) -> Vec<Run> {
     let doc = ["test", "--doc", "--workspace", "--locked", "--no-fail-fast"];
     vec![
         Run {
-            args: words(&base, &["--workspace"]),
-            closing: Stream::Stderr,
-        },
-        Run {
             args: words(&doc, &[] as &[&str]),
             closing: Stream::Stdout,
+        },
+        Run {
+            args: words(&base, &["--workspace"]),
+            closing: Stream::Stderr,
         },
     ]
 }
