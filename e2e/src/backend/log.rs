@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::wire::{Body, End, Head};
 
@@ -16,6 +17,8 @@ pub struct Seen {
     pub connection: usize,
     /// The how manieth request of its connection it is, from 0.
     pub nth: usize,
+    /// When its head had come.
+    pub at: Instant,
     /// The head, raw and split.
     pub head: Head,
     /// The body as far as it was read.
@@ -71,6 +74,12 @@ impl Seen {
         self.header("raincheck-job-id")
     }
 
+    /// Which attempt of its job it is, as the gateway says.
+    #[must_use]
+    pub fn attempt(&self) -> Option<u32> {
+        self.header("raincheck-attempt")?.parse().ok()
+    }
+
     /// Whether the body was read to its end, whatever the end was.
     #[must_use]
     pub fn body_ended(&self) -> bool {
@@ -120,6 +129,7 @@ impl Log {
             index: all.len(),
             connection,
             nth,
+            at: Instant::now(),
             head,
             body: Body::unread(),
             sent: Arc::default(),
