@@ -1,0 +1,176 @@
+//! Rules across keys: listeners that meet, routes that collide. Those of one route are in `times`.
+
+mod times;
+
+use std::net::{IpAddr, SocketAddr};
+
+use raincheck_core::route::{Route, RouteTable, TableError, Upstream};
+
+use crate::error::{Code, Finding, Findings};
+use crate::section::Given;
+use crate::value::AddressOrOff;
+use crate::{route, server};
+
+/// Every rule.
+pub(crate) fn all(
+    server: &server::Written,
+    admin: Option<&Given<AddressOrOff>>,
+    routes: &[route::Written],
+    findings: &mut Findings,
+) {
+    listeners(server, findings);
+    admin_listener(server, admin, findings);
+    let mut made: Vec<(&route::Written, Route)> = Vec::with_capacity(routes.len());
+    for written in routes {
+        if let Some(route) = written.resolve(server.behind()) {
+            times::check(written, &route, server.behind.as_ref(), findings);
+            loops(server, written, &route, findings);
+            made.push((written, route));
+        }
+    }
+    table(made, findings);
+}
+
+/// Whether two listeners want one port of one address. On Linux any address takes them all.
+fn meet(one: SocketAddr, other: SocketAddr) -> bool {
+    let any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    let family = one.is_ipv4() == other.is_ipv4();
+    one.port() == other.port() && one.port() != 0 && (one.ip() == other.ip() || (any && family))
+}
+
+fn listeners(server: &server::Written, findings: &mut Findings) {
+    let Some(given) = &server.listen else { return };
+    for (index, address) in given.value.iter().enumerate() {
+        if given.value[..index]
+            .iter()
+            .any(|earlier| meet(*earlier, *address))
+        {
+            findings.push(
+                Finding::error(
+                    Code::Conflict,
+                    format!("{address} is taken by an earlier address"),
+                )
+                .at(&given.at)
+                .key(&given.key),
+            );
+        }
+    }
+}
+
+fn admin_listener(
+    server: &server::Written,
+    given: Option<&Given<AddressOrOff>>,
+    findings: &mut Findings,
+) {
+    let Some(admin) = server::admin_listen(given) else {
+        return;
+    };
+    let at = given.map(|given| &given.at);
+    let clients = server.listen.as_ref().map(|given| &given.at);
+    if server.listen().iter().any(|address| meet(*address, admin)) {
+        let message = format!("the admin listener and the server both want {admin}");
+        let finding = Finding::error(Code::Conflict, message)
+            .key("admin.listen")
+            .help("give admin.listen another port, or \"off\"");
+        findings.push(match at {
+            Some(at) => finding.at(at).related(clients, "the server listens here"),
+            None => finding.at_option(clients),
+        });
+    } else if !admin.ip().is_loopback() {
+        findings.push(
+            Finding::warning(
+                Code::Conflict,
+                format!("the admin listener is open to {}", audience(admin)),
+            )
+            .at_option(at)
+            .key("admin.listen")
+            .help("it asks for no password: make sure that only operators reach it"),
+        );
+    }
+}
+
+fn audience(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        "every network of this machine".to_owned()
+    } else {
+        format!("the network of {}", address.ip())
+    }
+}
+
+/// A route whose upstream is this very gateway.
+fn loops(
+    server: &server::Written,
+    written: &route::Written,
+    route: &Route,
+    findings: &mut Findings,
+) {
+    let Some(given) = &written.upstream else {
+        return;
+    };
+    if server
+        .listen()
+        .iter()
+        .any(|address| reaches(&route.upstream, *address))
+    {
+        let message = format!(
+            "route '{}' sends its requests back to this gateway",
+            route.name
+        );
+        findings.push(
+            Finding::error(Code::Conflict, message)
+                .at(&given.at)
+                .key(&given.key)
+                .related(
+                    server.listen.as_ref().map(|given| &given.at),
+                    "it listens here",
+                ),
+        );
+    }
+}
+
+fn reaches(upstream: &Upstream, listen: SocketAddr) -> bool {
+    let local = match upstream.host.parse::<IpAddr>() {
+        Ok(ip) => {
+            let all = listen.ip().is_unspecified() && listen.is_ipv4() == ip.is_ipv4();
+            ip == listen.ip() || (all && (ip.is_loopback() || ip.is_unspecified()))
+        }
+        Err(_) => {
+            upstream.host == "localhost"
+                && (listen.ip().is_loopback() || listen.ip().is_unspecified())
+        }
+    };
+    local && upstream.port == listen.port()
+}
+
+/// Names and patterns: each once.
+fn table(made: Vec<(&route::Written, Route)>, findings: &mut Findings) {
+    let (written, routes): (Vec<_>, Vec<_>) = made.into_iter().unzip();
+    let Err(errors) = RouteTable::new(routes) else {
+        return;
+    };
+    for error in errors {
+        let message = error.to_string();
+        findings.push(match error {
+            TableError::SameName { first, second, .. } => {
+                let [first, second] = [first, second].map(|index| written[index].name.as_ref());
+                clash(message, first, second, "the earlier route")
+            }
+            TableError::SamePattern { first, second, .. } => {
+                let [first, second] = [first, second].map(|index| written[index].pattern.as_ref());
+                clash(message, first, second, "the earlier route")
+            }
+        });
+    }
+}
+
+fn clash<T>(
+    message: String,
+    first: Option<&Given<T>>,
+    second: Option<&Given<T>>,
+    label: &str,
+) -> Finding {
+    Finding::error(Code::Conflict, message)
+        .at_option(second.map(|given| &given.at))
+        .key(second.map(|given| given.key.clone()).unwrap_or_default())
+        .related(first.map(|given| &given.at), label)
+}

@@ -1,0 +1,110 @@
+//! Findings as rustc prints its own: title, the lines, what was expected, a suggestion.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::{Code, Document, DocumentKind, Errors, Finding, Severity};
+use crate::tree::Origin;
+
+/// One finding.
+pub(super) fn render(finding: &Finding, coloured: bool) -> String {
+    let renderer = if coloured {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    renderer.render(&[group(finding)])
+}
+
+/// All findings and a closing line.
+pub(super) fn render_all(errors: &Errors, coloured: bool) -> String {
+    let mut text = String::new();
+    for finding in errors.findings() {
+        text.push_str(&render(finding, coloured));
+        text.push_str("\n\n");
+    }
+    let warnings = errors.findings().len() - errors.count();
+    text.push_str(&counted(errors.count(), "error"));
+    if warnings > 0 {
+        text.push_str(", ");
+        text.push_str(&counted(warnings, "warning"));
+    }
+    text
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+fn group(finding: &Finding) -> Group<'_> {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let mut group = Group::with_title(level.primary_title(&*finding.message));
+    if let Some(at) = &finding.at {
+        group = group.elements(snippets(finding, at));
+    } else if let Some(expected) = &finding.expected {
+        group = group.element(Level::NOTE.message(format!("expected {expected}")));
+    }
+    if let Some(help) = &finding.help {
+        group = group.element(Level::HELP.message(&**help));
+    }
+    group
+}
+
+/// The lines of the finding and of what it is related to: one snippet if both are in one document.
+fn snippets<'a>(
+    finding: &'a Finding,
+    at: &'a Origin,
+) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+    let own = AnnotationKind::Primary
+        .span(clamp(at))
+        .label(label(finding));
+    let first = snippet(&at.document).annotation(own);
+    let Some((other, text)) = &finding.related else {
+        return vec![first];
+    };
+    let context = AnnotationKind::Context.span(clamp(other)).label(&**text);
+    if Arc::ptr_eq(&other.document, &at.document) {
+        vec![first.annotation(context)]
+    } else {
+        vec![first, snippet(&other.document).annotation(context)]
+    }
+}
+
+fn snippet(document: &Document) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
+    let path = match document.kind {
+        DocumentKind::File => &*document.name,
+        DocumentKind::Environment => "environment",
+        DocumentKind::Flag => "command line",
+    };
+    Snippet::source(&*document.text).path(path)
+}
+
+fn label(finding: &Finding) -> Option<String> {
+    match (&finding.nearest, &finding.expected) {
+        // The help says where the key belongs.
+        (None, _) if finding.code == Code::UnknownKey && finding.help.is_some() => None,
+        (Some(nearest), Some(expected)) if finding.code == Code::BadValue => {
+            Some(format!("expected {expected}; did you mean `{nearest}`?"))
+        }
+        (Some(nearest), _) => Some(format!("did you mean `{nearest}`?")),
+        (None, Some(expected)) => Some(format!("expected {expected}")),
+        (None, None) => None,
+    }
+}
+
+/// The first line of the span only: a table that lacks a key is shown by its header. Never outside
+/// of the text, never inside of a character.
+fn clamp(at: &Origin) -> Range<usize> {
+    let text = &*at.document.text;
+    let start = text.floor_char_boundary(at.span.start);
+    let end = text.floor_char_boundary(at.span.end).max(start);
+    let line = text[start..end]
+        .find(['\n', '\r'])
+        .map_or(end, |newline| start + newline);
+    start..line
+}

@@ -1,0 +1,123 @@
+//! What a key takes, in words.
+
+use crate::units;
+
+/// What a key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `IP:PORT`, one or several.
+    Addresses,
+    /// `IP:PORT` or `"off"`.
+    AddressOrOff,
+    /// A directory.
+    Directory,
+    /// A prefix of URL paths.
+    UrlPath,
+    /// The URL of a site.
+    PublicUrl,
+    /// The URL of an upstream: scheme, host and port.
+    Upstream,
+    /// Networks, one or several.
+    Networks,
+    /// A route's name.
+    Name,
+    /// What a route matches.
+    Pattern,
+    /// A duration above zero.
+    Duration,
+    /// A duration, maybe zero.
+    DurationOrZero,
+    /// A duration above zero or `"none"`.
+    DurationOrNone,
+    /// A number of bytes.
+    Size,
+    /// A number of bytes or `"none"`.
+    SizeOrNone,
+    /// A number of bytes for a request head.
+    HeadSize,
+    /// A whole number of at least one.
+    Count,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Some of these words.
+    Choices(&'static [&'static str]),
+    /// Yes or no.
+    Flag,
+    /// A table with the keys of `retry`.
+    Retry,
+}
+
+impl Kind {
+    /// What would be right, as in "expected ...".
+    pub fn expecting(self) -> String {
+        match self {
+            Self::Addresses => {
+                r#"an address such as "0.0.0.0:8080" or "[::]:8080", or an array of them"#.into()
+            }
+            Self::AddressOrOff => r#"an address such as "127.0.0.1:9090", or "off""#.into(),
+            Self::Directory => r#"a directory such as "raincheck-data""#.into(),
+            Self::UrlPath => {
+                r#"a path such as "/jobs", not the root, without a slash at its end"#.into()
+            }
+            Self::PublicUrl => r#"a URL such as "https://api.example.com""#.into(),
+            Self::Upstream => {
+                r#"a URL of scheme, host and maybe port, such as "http://127.0.0.1:9000""#.into()
+            }
+            Self::Networks => r#"networks such as ["10.0.0.0/8", "192.0.2.7"]"#.into(),
+            Self::Name => "1 to 64 letters, digits, '-', '_' or '.'".into(),
+            Self::Pattern => {
+                r#""[METHOD[,METHOD]] [host]/path", such as "POST /render/{*path}""#.into()
+            }
+            Self::Duration => format!("{}, above zero", units::DURATION),
+            Self::DurationOrZero => units::DURATION.into(),
+            Self::DurationOrNone => format!(r#"{}, or "none""#, units::DURATION),
+            Self::Size => units::SIZE.into(),
+            Self::SizeOrNone => format!(r#"{}, or "none""#, units::SIZE),
+            Self::HeadSize => r#"a size from "8 KiB" to "1 MiB""#.into(),
+            Self::Count => "a whole number of at least 1".into(),
+            Self::Choice(words) => format!("one of {}", quoted(words)),
+            Self::Choices(words) => format!("an array of some of {}", quoted(words)),
+            Self::Flag => "true or false".into(),
+            Self::Retry => "a table such as { attempts = 3, backoff = \"1s\" }".into(),
+        }
+    }
+
+    /// A short name for tables.
+    pub fn label(self) -> String {
+        match self {
+            Self::Addresses => "address or addresses".into(),
+            Self::AddressOrOff => "address or `\"off\"`".into(),
+            Self::Directory => "directory".into(),
+            Self::UrlPath => "path".into(),
+            Self::PublicUrl | Self::Upstream => "URL".into(),
+            Self::Networks => "network or networks".into(),
+            Self::Name => "name".into(),
+            Self::Pattern => "pattern".into(),
+            Self::Duration | Self::DurationOrZero => "duration".into(),
+            Self::DurationOrNone => "duration or `\"none\"`".into(),
+            Self::Size | Self::HeadSize => "bytes".into(),
+            Self::SizeOrNone => "bytes or `\"none\"`".into(),
+            Self::Count => "whole number".into(),
+            Self::Choice(words) => format!("`{}`", quoted(words)),
+            Self::Choices(words) => format!("some of `{}`", quoted(words)),
+            Self::Flag => "`true` or `false`".into(),
+            Self::Retry => "table".into(),
+        }
+    }
+
+    /// The words it takes, if it takes words.
+    pub fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Choice(words) | Self::Choices(words) => words,
+            _ => &[],
+        }
+    }
+}
+
+fn quoted(words: &[&str]) -> String {
+    words
+        .iter()
+        .map(|word| format!("\"{word}\""))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

@@ -1,0 +1,126 @@
+//! Shapes as used. Whoever holds a [`Plan`] need not check anything.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use raincheck_core::route::Route;
+
+use crate::behind::Behind;
+use crate::error::Finding;
+
+/// Everything a gateway needs to know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The listener for clients.
+    pub server: Server,
+    /// The listener for operators.
+    pub admin: Admin,
+    /// Where jobs are kept.
+    pub store: Store,
+    /// What is logged.
+    pub log: Log,
+    /// Bounds over all routes.
+    pub limits: Limits,
+    /// The routes in the order of the file: at least one, names unique, no two alike.
+    pub routes: Vec<Route>,
+    /// What is probably not as meant. To be shown at start.
+    pub warnings: Vec<Finding>,
+}
+
+/// The listener for clients.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    /// Addresses to listen on: at least one, none twice.
+    pub listen: Vec<SocketAddr>,
+    /// What stands in front; its preset is already in each route's hold.
+    pub behind: Option<Behind>,
+    /// Where the job API is: begins with a slash, does not end with one.
+    pub jobs_path: String,
+    /// How clients reach us: scheme, host and maybe a path, without a slash at the end.
+    pub public_url: Option<String>,
+    /// Peers whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long open exchanges may take at shutdown; may be zero.
+    pub grace: Duration,
+    /// How long a client may take to send a request head.
+    pub header_timeout: Duration,
+    /// How long a client may send nothing while it owes us body bytes.
+    pub body_timeout: Duration,
+    /// How long a client may take nothing while we have bytes for it.
+    pub write_timeout: Duration,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// Open client connections at most; at least 1.
+    pub max_connections: usize,
+    /// Bytes of a request line and its header section at most; 8 KiB to 1 MiB.
+    pub max_request_head: usize,
+}
+
+/// The listener for operators.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admin {
+    /// Its address; none: off.
+    pub listen: Option<SocketAddr>,
+}
+
+/// Where jobs are kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Store {
+    /// The data directory, relative to the working directory.
+    pub path: PathBuf,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Log {
+    /// From which level on.
+    pub level: Level,
+    /// In which shape.
+    pub format: Format,
+}
+
+/// Bounds over all routes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Attempts of jobs in flight at most, over all routes; at least 1.
+    pub concurrency: u32,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// What needs somebody.
+    Error,
+    /// What may need somebody.
+    Warn,
+    /// What happened.
+    Info,
+    /// How it happened.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl Level {
+    /// As written in a config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// The shape of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,209 @@
+//! The documentation of every key, printed from the table of keys: `docs/reference/config.md` and
+//! the commented `defaults.toml`. Tests compare both with what is checked in.
+
+use crate::behind::Behind;
+use crate::keys::{Fallback, Key, OWN, SectionName};
+use crate::source;
+use crate::units::show_duration;
+
+/// The page `docs/reference/config.md`.
+pub fn markdown() -> String {
+    let mut out = String::from(INTRODUCTION);
+    for section in SectionName::ALL {
+        out.push_str(&format!(
+            "\n## {}\n\n{}\n\n",
+            heading(section),
+            about(section)
+        ));
+        out.push_str(
+            "| key | takes | default | since | meaning |\n| --- | --- | --- | --- | --- |\n",
+        );
+        for key in section.keys() {
+            out.push_str(&row(key));
+        }
+    }
+    out.push_str(&variables());
+    out.push_str(&presets());
+    out
+}
+
+const INTRODUCTION: &str = "\
+# Configuration
+
+Printed from the code by `cargo xtask docs`; do not edit.
+
+A value comes from the file (`raincheck serve --config FILE`), is overridden by a variable
+`RAINCHECK_...`, and that by a flag. `raincheck check FILE` prints all mistakes at once. A key nobody
+knows is a mistake.
+
+Durations are whole numbers with `ms`, `s`, `m`, `h`, `d`, from large to small: `\"1m30s\"`. Sizes
+are numbers of bytes, or have a unit: `KiB`, `MiB`, `GiB`, `TiB` (powers of 1024), `KB`, `MB`, `GB`,
+`TB` (powers of 1000).
+
+In strings of the file `${NAME}` is replaced by a variable of the environment, `${NAME:-otherwise}`
+by `otherwise` where the variable is missing or empty; `$${` stands for `${`.
+";
+
+fn heading(section: SectionName) -> String {
+    match section {
+        SectionName::Route => "`[[route]]` and `[defaults]`".to_owned(),
+        SectionName::Retry => "`retry` of a route".to_owned(),
+        SectionName::Server
+        | SectionName::Admin
+        | SectionName::Store
+        | SectionName::Log
+        | SectionName::Limits => format!("`[{}]`", section.as_str()),
+    }
+}
+
+fn about(section: SectionName) -> &'static str {
+    match section {
+        SectionName::Server => "The listener for clients.",
+        SectionName::Admin => "The listener for operators.",
+        SectionName::Store => "Where jobs are kept.",
+        SectionName::Log => "What is logged.",
+        SectionName::Limits => "Bounds over all routes.",
+        SectionName::Route => {
+            "What is promised for a method and path. `[defaults]` takes all keys but `name` and \
+             `match`, for every route that does not have its own."
+        }
+        SectionName::Retry => "When an attempt that gave no final answer is followed by another.",
+    }
+}
+
+fn row(key: &Key) -> String {
+    let default = match key.default {
+        Fallback::Is(value) => format!("`{value}`"),
+        Fallback::Otherwise { text, .. } => text.to_owned(),
+        Fallback::Required { .. } => "required".to_owned(),
+    };
+    let cells = [
+        format!("`{}`", key.name),
+        key.kind.label(),
+        default,
+        key.since.to_owned(),
+        key.doc.to_owned(),
+    ];
+    format!(
+        "| {} |\n",
+        cells.map(|cell| cell.replace('|', "\\|")).join(" | ")
+    )
+}
+
+fn variables() -> String {
+    let mut out = String::from(
+        "\n## Variables\n\nAn empty variable counts as not set; lists are separated by commas. Any \
+         other variable that begins with `RAINCHECK_` is a mistake, apart from `RAINCHECK_CONFIG`, \
+         `RAINCHECK_URL`, `RAINCHECK_ADMIN_URL` and those that Kubernetes makes for services.\n\n\
+         | variable | key |\n| --- | --- |\n",
+    );
+    for (name, path) in source::variables() {
+        let key = match path.as_slice() {
+            [name] => format!("`{name}` of every route"),
+            path => format!("`{}`", path.join(".")),
+        };
+        out.push_str(&format!("| `{name}` | {key} |\n"));
+    }
+    out
+}
+
+fn presets() -> String {
+    let mut out = String::from(
+        "\n## Values of `server.behind`\n\n| value | what it is | gives up after | `hold` | \
+         `hold_until` |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for behind in Behind::ALL {
+        let (of, until) = match behind.hold_until() {
+            raincheck_core::route::HoldUntil::Head => ("silence", "head"),
+            raincheck_core::route::HoldUntil::Complete => ("whole response", "complete"),
+        };
+        out.push_str(&format!(
+            "| `{}` | {} | {} ({of}) | {} | `\"{until}\"` |\n",
+            behind.as_str(),
+            behind.title(),
+            show_duration(behind.cuts_after()),
+            show_duration(behind.hold()),
+        ));
+    }
+    out
+}
+
+/// The commented `defaults.toml`: every key with its default, and one route.
+pub fn defaults_toml() -> String {
+    let mut out = String::from(
+        "# Every key of raincheck with its default. Lines that begin with \"# key =\" show a key whose\n\
+         # default is no value that could be written. Printed from the code.\n",
+    );
+    for section in SectionName::ALL {
+        match section {
+            SectionName::Route => {
+                out.push_str(
+                    "\n# Keys that every route has unless it says otherwise.\n[defaults]\n",
+                );
+                section
+                    .keys()
+                    .filter(|key| !OWN.contains(&key.name))
+                    .for_each(|key| entry(&mut out, key));
+            }
+            SectionName::Retry => {
+                out.push_str(&format!("\n# {}\n[defaults.retry]\n", about(section)));
+                section.keys().for_each(|key| entry(&mut out, key));
+            }
+            SectionName::Server
+            | SectionName::Admin
+            | SectionName::Store
+            | SectionName::Log
+            | SectionName::Limits => {
+                out.push_str(&format!("\n# {}\n[{}]\n", about(section), section.as_str()));
+                section.keys().for_each(|key| entry(&mut out, key));
+            }
+        }
+    }
+    out.push_str(
+        "\n# A route: once for each. It takes every key of [defaults] as well.\n[[route]]\n",
+    );
+    for key in SectionName::Route.keys() {
+        if let Fallback::Required { example } = key.default {
+            comment(&mut out, key);
+            out.push_str(&format!("{} = {example}\n", key.name));
+        }
+    }
+    out
+}
+
+/// A key: its meaning, then `key = value`, commented out where no value says the default.
+fn entry(out: &mut String, key: &Key) {
+    comment(out, key);
+    match key.default {
+        Fallback::Is(value) => out.push_str(&format!("{} = {value}\n", key.name)),
+        Fallback::Otherwise { example, .. } | Fallback::Required { example } => {
+            out.push_str(&format!("# {} = {example}\n", key.name));
+        }
+    }
+}
+
+fn comment(out: &mut String, key: &Key) {
+    let default = match key.default {
+        Fallback::Is(_) => String::new(),
+        Fallback::Otherwise { text, .. } => format!(" Default: {text}."),
+        Fallback::Required { .. } => " Required.".to_owned(),
+    };
+    let text = format!(
+        "{}{default} Takes {}. Since {}.",
+        key.doc,
+        key.kind.expecting(),
+        key.since
+    );
+    let mut line = String::from("#");
+    for word in text.split_whitespace() {
+        if line.len() + 1 + word.len() > 100 {
+            out.push_str(&line);
+            out.push('\n');
+            "#".clone_into(&mut line);
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    out.push_str(&line);
+    out.push('\n');
+}

@@ -1,0 +1,343 @@
+//! `[[route]]` and `[defaults]`: each key of a route as written, and the route it makes.
+
+mod words;
+
+use std::time::Duration;
+
+use raincheck_core::id::RouteName;
+use raincheck_core::route::{
+    HoldUntil, Mode, OnDisconnect, Pattern, RetryOn, RetryPolicy, Route, Upstream,
+};
+
+use crate::behind::Behind;
+use crate::error::{Code, Finding, Findings};
+use crate::keys::SectionName;
+use crate::section::{Given, Layer, Section, Strength, check_names, top_table};
+use crate::tree::{Node, Origin, Table, Value};
+use crate::value::{Choice, Count, OrNone, Positive, Size, SizeOrNone};
+use words::{OnHold, RetryWord};
+
+/// The hold of an auto route with nothing known in front.
+const HOLD: Duration = Duration::from_secs(25);
+/// The timeout of a sync route: what clients are used to.
+const SYNC_TIMEOUT: Duration = Duration::from_secs(29);
+/// The timeout of other routes.
+const TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a finished job is kept.
+const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
+/// Attempts in flight.
+const CONCURRENCY: u32 = 256;
+/// Jobs waiting.
+const QUEUE: u64 = 100_000;
+/// Bytes of a request body.
+const MAX_REQUEST: u64 = 1 << 30;
+
+/// A route as written: what was given, with its places.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) header: Option<Origin>,
+    pub(crate) shown: String,
+    pub(crate) name: Option<Given<RouteName>>,
+    pub(crate) pattern: Option<Given<Pattern>>,
+    pub(crate) upstream: Option<Given<Upstream>>,
+    pub(crate) mode: Option<Given<Choice<Mode>>>,
+    pub(crate) hold: Option<Given<Positive>>,
+    pub(crate) hold_until: Option<Given<Choice<HoldUntil>>>,
+    pub(crate) timeout: Option<Given<OrNone>>,
+    pub(crate) connect_timeout: Option<Given<Positive>>,
+    pub(crate) idle_timeout: Option<Given<OrNone>>,
+    pub(crate) deadline: Option<Given<OrNone>>,
+    pub(crate) on_disconnect: Option<Given<Choice<OnDisconnect>>>,
+    pub(crate) concurrency: Option<Given<Count<u32>>>,
+    pub(crate) queue: Option<Given<Count<u64>>>,
+    pub(crate) retention: Option<Given<Positive>>,
+    pub(crate) max_request: Option<Given<Size>>,
+    pub(crate) max_response: Option<Given<SizeOrNone>>,
+    pub(crate) retry: WrittenRetry,
+    /// Whether the route is made up because the config has none.
+    pub(crate) implied: bool,
+}
+
+/// `retry` as written.
+#[derive(Debug, Default)]
+pub(crate) struct WrittenRetry {
+    pub(crate) attempts: Option<Given<Count<u32>>>,
+    pub(crate) backoff: Option<Given<Duration>>,
+    pub(crate) max_backoff: Option<Given<Duration>>,
+    pub(crate) on: Option<Given<Vec<Choice<RetryWord>>>>,
+    pub(crate) repeat_unsafe: Option<Given<bool>>,
+}
+
+/// Every route of a config. With none written, an upstream for all makes one that takes everything.
+pub(crate) fn read(root: &Table, for_all: &Table, findings: &mut Findings) -> Vec<Written> {
+    let empty = Table::default();
+    let defaults = top_table(root, "defaults", findings).unwrap_or(&empty);
+    let over = layer(for_all, "route.*", Strength::Override);
+    let common = layer(defaults, "defaults", Strength::Defaults);
+    check_names(SectionName::Route, &common, findings);
+    // Read once on its own: a mistake in it counts even where every route overrides the key.
+    Written::read(vec![common.clone()], findings);
+
+    let mut routes = Vec::new();
+    for (index, node) in nodes(root, findings).iter().enumerate() {
+        let Value::Table(table) = &node.value else {
+            continue;
+        };
+        let own = layer(table, &shown(table, index), Strength::Own);
+        check_names(SectionName::Route, &own, findings);
+        let mut route = Written::read(vec![over.clone(), own, common.clone()], findings);
+        route.header = Some(node.at.clone());
+        route.require(table, findings);
+        routes.push(route);
+    }
+    if root.get("route").is_none() {
+        routes.extend(implied(vec![over, common], findings));
+    }
+    routes
+}
+
+fn layer<'a>(table: &'a Table, shown: &str, strength: Strength) -> Layer<'a> {
+    Layer {
+        table,
+        shown: shown.to_owned(),
+        strength,
+    }
+}
+
+/// How a route is called in key paths: by its name, or by its number from 1.
+fn shown(table: &Table, index: usize) -> String {
+    match table.get("name").map(|node| &node.value) {
+        Some(Value::Text(name)) => format!("route.{name}"),
+        _ => format!("route.{}", index + 1),
+    }
+}
+
+/// The tables of `[[route]]`. Anything else in their place is reported.
+fn nodes<'a>(root: &'a Table, findings: &mut Findings) -> &'a [Node] {
+    let Some(node) = root.get("route") else {
+        return &[];
+    };
+    let wrong = |node: &Node| {
+        Finding::error(
+            Code::BadValue,
+            format!("`route` is a list of tables: found {}", node.value.kind()),
+        )
+        .at(&node.at)
+        .key("route")
+        .expected("[[route]], once for each route")
+    };
+    let Value::List(list) = &node.value else {
+        findings.push(wrong(node));
+        return &[];
+    };
+    for part in list
+        .iter()
+        .filter(|part| !matches!(part.value, Value::Table(_)))
+    {
+        findings.push(wrong(part));
+    }
+    if list.is_empty() {
+        findings.push(no_route().at(&node.at));
+    }
+    list
+}
+
+fn no_route() -> Finding {
+    Finding::error(Code::Missing, "there is no route")
+        .key("route")
+        .help("add a [[route]] to the file, or say --upstream http://127.0.0.1:9000 for one that takes every request")
+}
+
+fn implied(layers: Vec<Layer<'_>>, findings: &mut Findings) -> Option<Written> {
+    let said = layers
+        .iter()
+        .any(|layer| layer.table.get("upstream").is_some());
+    if !said {
+        findings.push(no_route());
+        return None;
+    }
+    let mut route = Written::read(layers, findings);
+    "route.default".clone_into(&mut route.shown);
+    route.implied = true;
+    Some(route)
+}
+
+impl Written {
+    fn read(layers: Vec<Layer<'_>>, findings: &mut Findings) -> Self {
+        let shown = layers.iter().find(|layer| layer.strength == Strength::Own);
+        let shown = shown.map(|layer| layer.shown.clone()).unwrap_or_default();
+        let section = Section {
+            name: SectionName::Route,
+            layers,
+        };
+        let retry = section.inner(SectionName::Retry, findings);
+        let _only_ticket: Option<Given<Choice<OnHold>>> = section.get("on_hold", findings);
+        Self {
+            header: None,
+            shown,
+            name: section.get("name", findings),
+            pattern: section.get("match", findings),
+            upstream: section.get("upstream", findings),
+            mode: section.get("mode", findings),
+            hold: section.get("hold", findings),
+            hold_until: section.get("hold_until", findings),
+            timeout: section.get("timeout", findings),
+            connect_timeout: section.get("connect_timeout", findings),
+            idle_timeout: section.get("idle_timeout", findings),
+            deadline: section.get("deadline", findings),
+            on_disconnect: section.get("on_disconnect", findings),
+            concurrency: section.get("concurrency", findings),
+            queue: section.get("queue", findings),
+            retention: section.get("retention", findings),
+            max_request: section.get("max_request", findings),
+            max_response: section.get("max_response", findings),
+            retry: WrittenRetry::read(&retry, findings),
+            implied: false,
+        }
+    }
+
+    /// Reports the keys that must be there. One that is there but wrong has been reported.
+    fn require(&self, own: &Table, findings: &mut Findings) {
+        let absent = |name: &str, given: bool| !given && own.get(name).is_none();
+        let missing = [
+            ("name", absent("name", self.name.is_some())),
+            ("match", absent("match", self.pattern.is_some())),
+            ("upstream", absent("upstream", self.upstream.is_some())),
+        ];
+        for (name, _) in missing.iter().filter(|(_, missing)| *missing) {
+            let mut finding = Finding::error(Code::Missing, format!("a route has no `{name}`"))
+                .at_option(self.header.as_ref())
+                .key(format!("{}.{name}", self.shown));
+            if let Some(key) = SectionName::Route.key(name) {
+                finding = finding.expected(format!("`{name}`: {}", key.kind.expecting()));
+            }
+            findings.push(finding);
+        }
+    }
+
+    /// The route that holds; none if something it cannot be without is missing.
+    pub(crate) fn resolve(&self, behind: Option<Behind>) -> Option<Route> {
+        let mode = self.mode.as_ref().map_or(Mode::Auto, |given| given.value.0);
+        let timeout = self.timeout(mode);
+        Some(Route {
+            name: match (&self.name, self.implied) {
+                (Some(given), _) => given.value.clone(),
+                (None, true) => "default".parse().ok()?,
+                (None, false) => return None,
+            },
+            pattern: match (&self.pattern, self.implied) {
+                (Some(given), _) => given.value.clone(),
+                (None, true) => Pattern::everything(),
+                (None, false) => return None,
+            },
+            upstream: self.upstream.as_ref()?.value.clone(),
+            mode,
+            hold: self.hold(behind),
+            hold_until: self.hold_until(behind),
+            timeout,
+            connect_timeout: self
+                .connect_timeout
+                .as_ref()
+                .map_or(CONNECT_TIMEOUT, |g| g.value.0),
+            idle_timeout: self
+                .idle_timeout
+                .as_ref()
+                .map_or(timeout, |given| given.value.0),
+            deadline: self.deadline.as_ref().and_then(|given| given.value.0),
+            on_disconnect: self
+                .on_disconnect
+                .as_ref()
+                .map_or(OnDisconnect::Cancel, |g| g.value.0),
+            retry: self.retry.resolve(),
+            concurrency: self
+                .concurrency
+                .as_ref()
+                .map_or(CONCURRENCY, |given| given.value.0),
+            queue: self.queue.as_ref().map_or(QUEUE, |given| given.value.0),
+            retention: self
+                .retention
+                .as_ref()
+                .map_or(RETENTION, |given| given.value.0),
+            max_request: self
+                .max_request
+                .as_ref()
+                .map_or(MAX_REQUEST, |given| given.value.0),
+            max_response: self.max_response.as_ref().and_then(|given| given.value.0),
+        })
+    }
+
+    fn timeout(&self, mode: Mode) -> Option<Duration> {
+        let default = match mode {
+            Mode::Sync => SYNC_TIMEOUT,
+            Mode::Auto | Mode::Async => TIMEOUT,
+        };
+        self.timeout
+            .as_ref()
+            .map_or(Some(default), |given| given.value.0)
+    }
+
+    fn hold(&self, behind: Option<Behind>) -> Duration {
+        let preset = behind.map_or(HOLD, Behind::hold);
+        self.hold.as_ref().map_or(preset, |given| given.value.0)
+    }
+
+    fn hold_until(&self, behind: Option<Behind>) -> HoldUntil {
+        let preset = behind.map_or(HoldUntil::Head, Behind::hold_until);
+        self.hold_until
+            .as_ref()
+            .map_or(preset, |given| given.value.0)
+    }
+}
+
+impl WrittenRetry {
+    fn read(section: &Section<'_>, findings: &mut Findings) -> Self {
+        Self {
+            attempts: section.get("attempts", findings),
+            backoff: section.get("backoff", findings),
+            max_backoff: section.get("max_backoff", findings),
+            on: section.get("on", findings),
+            repeat_unsafe: section.get("unsafe", findings),
+        }
+    }
+
+    /// A bound that was not given gives way to one that was.
+    fn resolve(&self) -> RetryPolicy {
+        let default = RetryPolicy::default();
+        let backoff = self.backoff.as_ref().map(|given| given.value);
+        let max = self.max_backoff.as_ref().map(|given| given.value);
+        let (backoff, max_backoff) = match (backoff, max) {
+            (Some(backoff), Some(max)) => (backoff, max),
+            (Some(backoff), None) => (backoff, backoff.max(default.max_backoff)),
+            (None, Some(max)) => (default.backoff.min(max), max),
+            (None, None) => (default.backoff, default.max_backoff),
+        };
+        RetryPolicy {
+            attempts: self
+                .attempts
+                .as_ref()
+                .map_or(default.attempts, |given| given.value.0),
+            backoff,
+            max_backoff,
+            on: self
+                .on
+                .as_ref()
+                .map_or(default.on, |given| retry_on(&given.value)),
+            repeat_unsafe: self
+                .repeat_unsafe
+                .as_ref()
+                .map_or(default.repeat_unsafe, |given| given.value),
+        }
+    }
+}
+
+fn retry_on(words: &[Choice<RetryWord>]) -> RetryOn {
+    let has = |word| words.iter().any(|choice| choice.0 == word);
+    RetryOn {
+        connect: has(RetryWord::Connect),
+        timeout: has(RetryWord::Timeout),
+        server_error: has(RetryWord::ServerError),
+        too_many: has(RetryWord::TooMany),
+    }
+}

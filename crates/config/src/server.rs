@@ -1,0 +1,168 @@
+//! The sections that stand once: server, admin, store, log, limits.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use raincheck_core::limits as bounds;
+
+use crate::behind::Behind;
+use crate::error::Findings;
+use crate::plan::{Admin, Format, Level, Limits, Log, Server, Store};
+use crate::section::{Given, Section};
+use crate::value::{AddressOrOff, Choice, Count, HeadSize, Positive, PublicUrl, UrlPath, Word};
+
+/// `[server]` as written: what was given.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) listen: Option<Given<Vec<SocketAddr>>>,
+    pub(crate) behind: Option<Given<Choice<Behind>>>,
+    jobs_path: Option<Given<UrlPath>>,
+    public_url: Option<Given<PublicUrl>>,
+    trusted_proxies: Option<Given<Vec<IpNet>>>,
+    grace: Option<Given<Duration>>,
+    header_timeout: Option<Given<Positive>>,
+    body_timeout: Option<Given<Positive>>,
+    write_timeout: Option<Given<Positive>>,
+    keep_alive: Option<Given<Positive>>,
+    max_connections: Option<Given<Count<usize>>>,
+    max_request_head: Option<Given<HeadSize>>,
+}
+
+impl Written {
+    /// Reads every key of the section.
+    pub(crate) fn read(section: &Section<'_>, findings: &mut Findings) -> Self {
+        Self {
+            listen: section.get("listen", findings),
+            behind: section.get("behind", findings),
+            jobs_path: section.get("jobs_path", findings),
+            public_url: section.get("public_url", findings),
+            trusted_proxies: section.get("trusted_proxies", findings),
+            grace: section.get("grace", findings),
+            header_timeout: section.get("header_timeout", findings),
+            body_timeout: section.get("body_timeout", findings),
+            write_timeout: section.get("write_timeout", findings),
+            keep_alive: section.get("keep_alive", findings),
+            max_connections: section.get("max_connections", findings),
+            max_request_head: section.get("max_request_head", findings),
+        }
+    }
+
+    /// What stands in front, if that was said.
+    pub(crate) fn behind(&self) -> Option<Behind> {
+        self.behind.as_ref().map(|given| given.value.0)
+    }
+
+    /// The addresses that hold.
+    pub(crate) fn listen(&self) -> Vec<SocketAddr> {
+        let all = SocketAddr::from(([0, 0, 0, 0], 8080));
+        self.listen
+            .as_ref()
+            .map_or_else(|| vec![all], |given| given.value.clone())
+    }
+
+    /// What was given, and defaults for the rest.
+    pub(crate) fn resolve(self) -> Server {
+        let or = |given: Option<Given<Positive>>, default| given.map_or(default, |g| g.value.0);
+        Server {
+            listen: self.listen(),
+            behind: self.behind(),
+            jobs_path: self
+                .jobs_path
+                .map_or_else(|| "/jobs".to_owned(), |given| given.value.0),
+            public_url: self.public_url.map(|given| given.value.0),
+            trusted_proxies: self
+                .trusted_proxies
+                .map(|given| given.value)
+                .unwrap_or_default(),
+            grace: self
+                .grace
+                .map_or(Duration::from_secs(30), |given| given.value),
+            header_timeout: or(self.header_timeout, bounds::CLIENT_HEAD_TIMEOUT),
+            body_timeout: or(self.body_timeout, bounds::CLIENT_BODY_IDLE_TIMEOUT),
+            write_timeout: or(self.write_timeout, bounds::CLIENT_WRITE_IDLE_TIMEOUT),
+            keep_alive: or(self.keep_alive, bounds::CLIENT_KEEP_ALIVE_TIMEOUT),
+            max_connections: self
+                .max_connections
+                .map_or(bounds::CONNECTIONS, |g| g.value.0),
+            max_request_head: self
+                .max_request_head
+                .map_or(bounds::REQUEST_HEAD_BYTES, |given| given.value.0),
+        }
+    }
+}
+
+/// `admin.listen` as written.
+pub(crate) fn admin(section: &Section<'_>, findings: &mut Findings) -> Option<Given<AddressOrOff>> {
+    section.get("listen", findings)
+}
+
+/// The address that holds.
+pub(crate) fn admin_listen(given: Option<&Given<AddressOrOff>>) -> Option<SocketAddr> {
+    given.map_or(Some(SocketAddr::from(([127, 0, 0, 1], 9090))), |given| {
+        given.value.0
+    })
+}
+
+/// `[admin]` as used.
+pub(crate) fn resolve_admin(given: Option<Given<AddressOrOff>>) -> Admin {
+    Admin {
+        listen: admin_listen(given.as_ref()),
+    }
+}
+
+/// `[store]`.
+pub(crate) fn store(section: &Section<'_>, findings: &mut Findings) -> Store {
+    let path: Option<Given<PathBuf>> = section.get("path", findings);
+    Store {
+        path: path.map_or_else(|| PathBuf::from("raincheck-data"), |given| given.value),
+    }
+}
+
+/// `[log]`.
+pub(crate) fn log(section: &Section<'_>, findings: &mut Findings) -> Log {
+    let level: Option<Given<Choice<Level>>> = section.get("level", findings);
+    let format: Option<Given<Choice<Format>>> = section.get("format", findings);
+    Log {
+        level: level.map_or(Level::Info, |given| given.value.0),
+        format: format.map_or(Format::Text, |given| given.value.0),
+    }
+}
+
+/// `[limits]`.
+pub(crate) fn limits(section: &Section<'_>, findings: &mut Findings) -> Limits {
+    let concurrency: Option<Given<Count<u32>>> = section.get("concurrency", findings);
+    Limits {
+        concurrency: concurrency.map_or(10_000, |given| given.value.0),
+    }
+}
+
+impl Word for Behind {
+    fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|behind| behind.as_str() == word)
+    }
+}
+
+impl Word for Level {
+    fn from_word(word: &str) -> Option<Self> {
+        let all = [
+            Self::Error,
+            Self::Warn,
+            Self::Info,
+            Self::Debug,
+            Self::Trace,
+        ];
+        all.into_iter().find(|level| level.as_str() == word)
+    }
+}
+
+impl Word for Format {
+    fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Addresses, networks and URLs.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use raincheck_core::route::{Scheme, Upstream};
+
+use super::{Setting, Wrong, several, text};
+use crate::tree::{Node, Value};
+
+/// An address, or off.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AddressOrOff(pub(crate) Option<SocketAddr>);
+
+/// A prefix of URL paths.
+#[derive(Debug, Clone)]
+pub(crate) struct UrlPath(pub(crate) String);
+
+/// The URL of a site without a slash at its end.
+#[derive(Debug, Clone)]
+pub(crate) struct PublicUrl(pub(crate) String);
+
+impl Setting for SocketAddr {
+    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
+        let text = text(node)?;
+        text.parse().map_err(|_| {
+            let wrong = Wrong::new(node, "it is not an IP address and a port");
+            match text.rsplit_once(':') {
+                Some(("" | "*", port)) if port.parse::<u16>().is_ok() => {
+                    wrong.with_help(format!("write \"0.0.0.0:{port}\" for all addresses"))
+                }
+                Some(("localhost", port)) if port.parse::<u16>().is_ok() => {
+                    wrong.with_help(format!("write \"127.0.0.1:{port}\""))
+                }
+                None if text.parse::<u16>().is_ok() => {
+                    wrong.with_help(format!("write \"0.0.0.0:{text}\" for all addresses"))
+                }
+                _ => vec![wrong],
+            }
+        })
+    }
+}
+
+impl Setting for Vec<SocketAddr> {
+    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
+        let list = several(node, SocketAddr::read)?;
+        if list.is_empty() {
+            return Err(vec![Wrong::new(node, "there is none")]);
+        }
+        Ok(list)
+    }
+}
+
+impl Setting for AddressOrOff {
+    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
+        match &node.value {
+            Value::Text(text) if text == "off" => Ok(Self(None)),
+            _ => SocketAddr::read(node).map(|address| Self(Some(address))),
+        }
+    }
+}
+
+impl Setting for Vec<IpNet> {
+    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
+        several(node, |part| {
+            let text = text(part)?;
+            let address = || text.parse::<IpAddr>().map(IpNet::from);
+            let network = text.parse::<IpNet>().or_else(|_| address());
+            network.map_err(|_| vec![Wrong::new(part, "it is not a network or address")])
+        })
+    }
+}
+
+impl Setting for UrlPath {
+    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
+        let text = text(node)?;
+        let segment = |part: &str| {
+            !matches!(part, "" | "." | "..")
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b))
+        };
+        let shaped = text
+            .strip_prefix('/')
+            .is_some_and(|rest| rest.split('/').all(segment));
+        if !shaped {
+            return Err(vec![Wrong::new(
+                node,
+                "it is not '/' and segments of letters, digits, '-', '.', '_' and '~'",
+            )]);
+        }
+        if text == "/_raincheck" || text.starts_with("/_raincheck/") {
+            return Err(vec![Wrong::new(node, "/_raincheck is reserved")]);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// The parts of an absolute URL of http or https, or why it is none.
+fn url<'a>(node: &Node, text: &'a str) -> Result<(Scheme, http::Uri, &'a str), Vec<Wrong>> {
+    let wrong = |reason: &str| vec![Wrong::new(node, reason)];
+    let (scheme, rest) = match text.split_once("://") {
+        Some((name, rest)) if name.eq_ignore_ascii_case("http") => (Scheme::Http, rest),
+        Some((name, rest)) if name.eq_ignore_ascii_case("https") => (Scheme::Https, rest),
+        Some(_) => return Err(wrong("its scheme is neither http nor https")),
+        None => {
+            return Err(
+                Wrong::new(node, "it has no scheme").with_help("begin it with http:// or https://")
+            );
+        }
+    };
+    let uri: http::Uri = text.parse().map_err(|_| wrong("it is not a URL"))?;
+    let authority = uri.authority().ok_or_else(|| wrong("it has no host"))?;
+    if authority.as_str().contains('@') {
+        return Err(wrong("a user name or password cannot stand in it"));
+    }
+    if authority.host().is_empty() {
+        return Err(wrong("it has no host"));
+    }
+    let port = authority.as_str()[authority.host().len()..].strip_prefix(':');
+    if port.is_some_and(|port| !matches!(port.parse::<u16>(), Ok(1..))) {
+        return Err(wrong("its port is not a number from 1 to 65535"));
+    }
+    if rest.contains(['?', '#']) {
+        return Err(wrong("a query or fragment cannot stand in it"));
+    }
+    Ok((scheme, uri, rest))
+}
+
+impl Setting for Upstream {
+    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
+        let (scheme, uri, rest) = url(node, text(node)?)?;
+        if rest.find('/').is_some_and(|slash| slash + 1 != rest.len()) {
+            return Err(Wrong::new(node, "a path cannot stand in it")
+                .with_help("the path of a request is passed on as it is"));
+        }
+        let host = uri.host().unwrap_or_default();
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_ascii_lowercase();
+        Ok(Self {
+            scheme,
+            host,
+            port: uri.port_u16().unwrap_or(scheme.port()),
+        })
+    }
+}
+
+impl Setting for PublicUrl {
+    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
+        let text = text(node)?;
+        url(node, text)?;
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+}
