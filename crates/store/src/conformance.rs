@@ -65,6 +65,30 @@ macro_rules! conformance {
             jobs: the_newest_come_first, lists_are_filtered, the_jobs_of_a_list_are_whole,
                 a_cursor_walks_every_job_once, a_cursor_need_not_be_a_job,
                 a_page_has_a_bound, counts_follow_every_change;
+            queue: those_due_longest_come_first, nothing_comes_before_it_is_due,
+                routes_have_queues_of_their_own, a_job_has_one_lease_at_a_time,
+                one_job_is_leased_whatever_its_due_time,
+                a_lease_outlives_the_attempts_of_its_job, leased_jobs_do_not_hide_others,
+                a_lease_runs_out, a_renewed_lease_holds_longer,
+                takers_at_once_share_the_queue, a_job_put_off_comes_when_it_is_due_again,
+                only_queued_jobs_wait, a_job_that_waits_past_its_deadline_is_overdue,
+                a_job_at_work_is_not_overdue,
+                a_finished_job_is_overdue_after_its_retention,
+                a_second_run_is_not_overdue_with_the_first, overdue_jobs_come_in_portions;
+            bodies: bodies_of_all_lengths_are_read_back, pieces_of_any_size_become_one_body,
+                reading_begins_anywhere, a_body_is_read_while_it_grows,
+                readers_do_not_disturb_each_other,
+                a_dropped_writer_leaves_its_readers_what_they_had,
+                a_sealed_body_is_read_at_once, a_sealed_body_becomes_durable_once,
+                a_body_goes_with_its_job, a_body_of_another_length_is_not_opened,
+                many_bodies_are_written_at_once;
+        }
+        $crate::conformance_tests! { once;
+            reopen: an_empty_store_is_opened_again, a_store_is_opened_many_times, leases_end,
+                jobs_at_work_are_orphans, bodies_without_a_job_are_gone,
+                a_new_body_does_not_take_the_place_of_an_old_one,
+                what_was_handed_over_before_the_end_is_kept, a_closed_store_takes_no_calls,
+                a_store_is_closed_twice;
         }
     };
 }

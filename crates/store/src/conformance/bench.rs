@@ -55,9 +55,13 @@ impl<E: Engine> Bench<E> {
 
     /// Closes the store and opens it anew.
     pub async fn reopen(&mut self) {
-        if let Some(store) = self.store.take() {
-            store.close().await.unwrap();
-        }
+        self.close().await.unwrap();
+        self.open_anew().await;
+    }
+
+    /// Opens a store anew that the test has closed.
+    pub async fn open_anew(&mut self) {
+        self.store = None;
         self.store = Some(self.engine.open().await);
     }
 
