@@ -2,6 +2,7 @@
 
 mod render;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -214,9 +215,11 @@ impl Finding {
         render::render(self, coloured)
     }
 
-    fn order(&self) -> (Option<DocumentKind>, usize) {
+    /// What has no place comes last.
+    fn order(&self) -> (bool, Option<DocumentKind>, usize) {
         let at = self.at.as_ref();
         (
+            at.is_none(),
             at.map(|at| at.document.kind),
             at.map_or(0, |at| at.span.start),
         )
@@ -280,28 +283,30 @@ impl Findings {
 
     /// In order of place, each once. Where the file is not TOML, what could only be a consequence
     /// of that is left out: what seems missing, and whatever is said of the same lines.
-    pub(crate) fn finish(self) -> Vec<Finding> {
-        let broken: Vec<usize> = self
+    pub(crate) fn finish(mut self) -> Vec<Finding> {
+        self.0.sort_by_key(Finding::order);
+        let broken: BTreeSet<usize> = self
             .0
             .iter()
             .filter(|f| f.code == Code::Syntax)
             .filter_map(Finding::line)
             .collect();
-        let mut sorted: Vec<Finding> = Vec::with_capacity(self.0.len());
+        let mut kept: Vec<Finding> = Vec::with_capacity(self.0.len());
         for finding in self.0 {
             let consequence = !broken.is_empty()
                 && finding.code != Code::Syntax
                 && (finding.code == Code::Missing
                     || finding.line().is_some_and(|line| broken.contains(&line)));
-            if !consequence && !sorted.contains(&finding) {
-                sorted.push(finding);
+            let mut same_place = kept
+                .iter()
+                .rev()
+                .take_while(|k| k.order() == finding.order());
+            let again = same_place.any(|earlier| *earlier == finding);
+            if !consequence && !again {
+                kept.push(finding);
             }
         }
-        sorted.sort_by_key(|finding| {
-            let (kind, start) = finding.order();
-            (kind.is_none(), kind, start)
-        });
-        sorted
+        kept
     }
 }
 

@@ -76,3 +76,17 @@ fn deep_nesting_is_refused() {
     );
     digest(&format!("{} = 1", "a.".repeat(5_000)), "");
 }
+
+#[test]
+fn thousands_of_mistakes_are_no_trouble() {
+    let text: String = (0..3000)
+        .map(|number| format!("key{number} = 1\n"))
+        .collect();
+    let errors = load(Some(("f.toml", &text)), [], &Overrides::default()).unwrap_err();
+    assert_eq!(errors.count(), 3001);
+    let rendered = errors.render(false);
+    assert!(
+        rendered.ends_with("... and 2901 more\n\n3001 errors"),
+        "{rendered}"
+    );
+}

@@ -11,9 +11,7 @@ fn plain(text: &str) -> String {
 
 const ROUTE: &str = "[[route]]\nname = \"r\"\nmatch = \"/\"\nupstream = \"http://b\"\n";
 
-#[test]
-fn everything_at_once_in_the_order_of_the_file() {
-    let text = r#"[server]
+const MANY: &str = r#"[server]
 listn = "0.0.0.0:8080"
 behind = "api_gateway"
 
@@ -29,7 +27,10 @@ dedupe = "10m"
 match = "/a"
 upstream = "${BACKEND_URL}"
 "#;
-    insta::assert_snapshot!(plain(text), @r##"
+
+#[test]
+fn everything_at_once_in_the_order_of_the_file() {
+    insta::assert_snapshot!(plain(MANY), @r##"
     error: unknown key `listn`
      --> raincheck.toml:2:1
       |

@@ -18,12 +18,18 @@ pub(super) fn render(finding: &Finding, coloured: bool) -> String {
     renderer.render(&[group(finding)])
 }
 
-/// All findings and a closing line.
+/// Findings that are printed at most: somebody who gave the wrong file shall see that soon.
+const SHOWN_MAX: usize = 100;
+
+/// All findings, up to a bound, and a closing line that counts them.
 pub(super) fn render_all(errors: &Errors, coloured: bool) -> String {
     let mut text = String::new();
-    for finding in errors.findings() {
+    for finding in errors.findings().iter().take(SHOWN_MAX) {
         text.push_str(&render(finding, coloured));
         text.push_str("\n\n");
+    }
+    if let Some(more @ 1..) = errors.findings().len().checked_sub(SHOWN_MAX) {
+        text.push_str(&format!("... and {more} more\n\n"));
     }
     let warnings = errors.findings().len() - errors.count();
     text.push_str(&counted(errors.count(), "error"));
