@@ -30,8 +30,6 @@ pub fn markdown() -> String {
 const INTRODUCTION: &str = "\
 # Configuration
 
-Printed from the code by `cargo xtask docs`; do not edit.
-
 A value comes from the file (`raincheck serve --config FILE`), is overridden by a variable
 `RAINCHECK_...`, and that by a flag. `raincheck check FILE` prints all mistakes at once. A key nobody
 knows is a mistake.
