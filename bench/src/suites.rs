@@ -1,0 +1,30 @@
+//! The suites, by name.
+
+mod accept;
+mod auto;
+mod bodies;
+mod life;
+mod start;
+
+use anyhow::{Result, bail};
+
+use crate::context::Context;
+use crate::report::Section;
+
+/// The suites in the order in which they run and are reported.
+pub const NAMES: [&str; 5] = ["accept", "life", "auto", "bodies", "start"];
+
+/// The body of a small request.
+pub const BODY: [u8; 1024] = [b'x'; 1024];
+
+/// Runs one suite.
+pub async fn run(name: &str, context: &Context) -> Result<Section> {
+    match name {
+        "accept" => accept::run(context).await,
+        "life" => life::run(context).await,
+        "auto" => auto::run(context).await,
+        "bodies" => bodies::run(context).await,
+        "start" => start::run(context).await,
+        other => bail!("there is no suite {other}"),
+    }
+}
