@@ -20,3 +20,8 @@ impl Engine for Memory {
 }
 
 raincheck_store::conformance!(Memory::default());
+
+#[test]
+fn random_histories_mean_the_same_twice() {
+    raincheck_store::conformance::histories::histories(64, Memory::default, Memory::default);
+}
