@@ -1,1 +1,151 @@
-//! (being built)
+//! The control plane: tickets, results and operators. Decides nothing: it asks the runner and shows
+//! what it says.
+//!
+//! [`Api::public`] answers for one job whoever knows its id; [`Api::admin`] answers the operator:
+//! every job, health, metrics.
+
+mod health;
+mod jobs;
+mod metrics;
+mod paths;
+mod problems;
+mod query;
+mod respond;
+
+use std::sync::Arc;
+
+use http::{Method, Request, Response, StatusCode};
+use raincheck_core::problem::{Problem, ProblemCode};
+use raincheck_exchange::{Payload, answer};
+use raincheck_runner::Runner;
+use raincheck_runner::status::Links;
+use raincheck_telemetry::Metrics;
+
+use paths::{AdminPath, JobPath, Resource};
+
+/// What the control plane is told from outside.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where job URLs begin on the public listener: a path such as `/jobs`.
+    pub jobs_path: String,
+    /// Scheme and host to put before it in links; none: links are relative.
+    pub public_url: Option<String>,
+}
+
+/// The control plane.
+pub struct Api {
+    runner: Runner,
+    metrics: Arc<Metrics>,
+    jobs_path: String,
+    links: Links,
+}
+
+impl Api {
+    /// A control plane over a runner.
+    pub fn new(runner: Runner, metrics: Arc<Metrics>, options: Options) -> Self {
+        let Options { jobs_path, public_url } = options;
+        let links = Links::new(public_url.unwrap_or_default() + &jobs_path);
+        Self { runner, metrics, jobs_path, links }
+    }
+
+    /// Whether a path on the public listener belongs to the job API: its id segment is a
+    /// well-formed job id, or it is below `/_raincheck/`. Anything else is for the routes.
+    pub fn claims(&self, path: &str) -> bool {
+        paths::is_reserved(path) || JobPath::parse(&self.jobs_path, path).is_some()
+    }
+
+    /// Answers on the public listener, where [`Api::claims`] said yes. The body is not read.
+    pub async fn public<B>(&self, request: &Request<B>) -> Response<Payload> {
+        let path = request.uri().path();
+        let answered = match JobPath::parse(&self.jobs_path, path) {
+            Some(job) => self.job(request, job).await,
+            None => problems::page(path.strip_prefix("/_raincheck/problems/").unwrap_or(path)),
+        };
+        self.or_problem(answered)
+    }
+
+    /// Answers on the admin listener. The body is not read.
+    pub async fn admin<B>(&self, request: &Request<B>) -> Response<Payload> {
+        let answered = match AdminPath::parse(request.uri().path()) {
+            Some(AdminPath::Job(job)) => self.job(request, job).await,
+            Some(path) => match only_get(request.method()) {
+                Ok(()) => self.operator(request, path).await,
+                Err(problem) => Err(problem),
+            },
+            None => Err(nothing_here(request.uri().path())),
+        };
+        self.or_problem(answered)
+    }
+
+    async fn operator<B>(
+        &self,
+        request: &Request<B>,
+        path: AdminPath<'_>,
+    ) -> Result<Response<Payload>, Problem> {
+        match path {
+            AdminPath::Index => Ok(health::index()),
+            AdminPath::Jobs => jobs::list::list(&self.runner, &self.links, request.uri()).await,
+            AdminPath::Live => Ok(health::live()),
+            AdminPath::Ready => Ok(health::ready(&self.runner)),
+            AdminPath::Metrics => Ok(metrics::scrape(&self.runner, &self.metrics)),
+            AdminPath::Problem(page) => problems::page(page),
+            AdminPath::Job(_) => Err(nothing_here(request.uri().path())),
+        }
+    }
+
+    async fn job<B>(
+        &self,
+        request: &Request<B>,
+        path: JobPath,
+    ) -> Result<Response<Payload>, Problem> {
+        let JobPath { id, resource } = path;
+        let (runner, links) = (&self.runner, &self.links);
+        match (resource, request.method()) {
+            (Resource::Job | Resource::Status, &Method::GET | &Method::HEAD) => {
+                jobs::status::status(runner, links, id, request).await
+            }
+            (Resource::Job, &Method::DELETE) => jobs::cancel::delete(runner, links, id).await,
+            (Resource::Result, &Method::GET | &Method::HEAD) => {
+                jobs::result::result(runner, links, id, request).await
+            }
+            (Resource::Retry, &Method::POST) => jobs::retry::retry(runner, links, id).await,
+            (Resource::Job, _) => Err(not_allowed("GET, HEAD, DELETE")),
+            (Resource::Status | Resource::Result, _) => Err(not_allowed("GET, HEAD")),
+            (Resource::Retry, _) => Err(not_allowed("POST")),
+        }
+    }
+
+    fn or_problem(&self, answered: Result<Response<Payload>, Problem>) -> Response<Payload> {
+        answered.unwrap_or_else(|problem| {
+            let instance = problem.job.map(|id| format!("{}/{id}", self.links.base()));
+            let mut response = answer::problem(&problem, instance.as_deref());
+            if problem.code == ProblemCode::MethodNotAllowed {
+                respond::set_allow(&mut response, &problem.detail);
+            }
+            response
+        })
+    }
+}
+
+fn only_get(method: &Method) -> Result<(), Problem> {
+    match *method {
+        Method::GET | Method::HEAD => Ok(()),
+        _ => Err(not_allowed("GET, HEAD")),
+    }
+}
+
+/// The detail names the methods that are allowed; [`respond::set_allow`] reads them from it.
+fn not_allowed(methods: &str) -> Problem {
+    Problem::new(ProblemCode::MethodNotAllowed, format!("allowed here: {methods}"))
+}
+
+fn nothing_here(path: &str) -> Problem {
+    Problem::new(ProblemCode::RouteNotFound, format!("there is nothing at {path}"))
+}
+
+/// An empty answer with this status.
+fn empty(status: StatusCode) -> Response<Payload> {
+    let mut response = Response::new(Payload::Empty);
+    *response.status_mut() = status;
+    response
+}

@@ -1,1 +1,28 @@
-//! (being built)
+//! One request to one backend: sent once, recorded, followable, replayable.
+//!
+//! * [`outbound`]: the request as it is sent in one attempt;
+//! * [`open`]: sends it and returns when the response head is there ([`Opened`]);
+//! * [`record`]: reads an opened response to its end into a [`Recording`];
+//! * [`follow`]: reads a recording from any offset, also while it grows;
+//! * [`flight`]: the whole of it as a future that can change hands;
+//! * [`replay`]: a stored response as a response again;
+//! * [`payload`]: every response body a client can get.
+
+pub mod answer;
+pub mod end;
+pub mod flight;
+pub mod follow;
+pub mod open;
+pub mod outbound;
+pub mod payload;
+pub mod record;
+pub mod replay;
+pub mod stored;
+
+pub use end::End;
+pub use flight::Flight;
+pub use follow::Follower;
+pub use open::{Opened, ResponseBody};
+pub use outbound::{Outbound, RequestBody};
+pub use payload::Payload;
+pub use record::{Recorded, Recorder, Recording};

@@ -1,1 +1,184 @@
-//! (being built)
+//! Decides what runs now, owns every exchange that has no client, and performs actions.
+//!
+//! A [`Runner`] is a handle; its parts are loops over shared state:
+//!
+//! * [`accept`]: a request becomes a job, queued or already running;
+//! * [`dispatch`]: the one place that turns due jobs and permits into attempts;
+//! * [`attempt`]: one attempt from its lease to its settlement;
+//! * [`change`]: load, apply, commit, perform: how every job changes here;
+//! * [`sweep`]: deadlines and retention;
+//! * [`rescue`]: attempts whose end nobody will tell;
+//! * [`watch`]: who waits for which job;
+//! * [`drain`]: stop leasing, finish or hand back.
+
+pub mod accept;
+mod attempt;
+mod change;
+mod dispatch;
+mod drain;
+mod error;
+mod orders;
+mod pace;
+pub mod permits;
+mod rescue;
+pub mod result;
+mod running;
+pub mod status;
+mod sweep;
+pub mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use raincheck_core::ambient::Ambient;
+use raincheck_core::id::{JobId, RouteName};
+use raincheck_core::job::Job;
+use raincheck_core::route::{Route, RouteTable};
+use raincheck_core::time::Timestamp;
+use raincheck_store::Store;
+use raincheck_upstreams::Upstreams;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use drain::Drained;
+pub use error::Error;
+pub use permits::Permit;
+pub use watch::Watch;
+
+/// How long a lease lasts unless renewed. Renewed at a third of it.
+pub const LEASE: Duration = Duration::from_secs(30);
+
+/// What a runner is made from.
+pub struct Options {
+    /// Where jobs live.
+    pub store: Arc<dyn Store>,
+    /// How backends are reached.
+    pub upstreams: Upstreams,
+    /// What is promised.
+    pub routes: Arc<RouteTable>,
+    /// Clock and chance.
+    pub ambient: Arc<dyn Ambient>,
+    /// Attempts in flight at most, over all routes.
+    pub attempts: usize,
+}
+
+/// A handle on the runner; cheap to clone.
+#[derive(Clone)]
+pub struct Runner {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What the loops share.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) routes: Arc<RouteTable>,
+    pub(crate) ambient: Arc<dyn Ambient>,
+    pub(crate) permits: permits::Permits,
+    pub(crate) running: running::Running,
+    pub(crate) watchers: watch::Watchers,
+    pub(crate) pace: pace::Pace,
+    pub(crate) dispatch: dispatch::Bell,
+    pub(crate) sweep: tokio::sync::Notify,
+    pub(crate) tasks: TaskTracker,
+    /// Set first at shutdown: nothing new is accepted or leased.
+    pub(crate) draining: CancellationToken,
+    /// Set when the grace period is over: what still runs is handed back.
+    pub(crate) hand_back: CancellationToken,
+    /// Set last: the loops end.
+    pub(crate) stopped: CancellationToken,
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.ambient.now()
+    }
+}
+
+impl Runner {
+    /// Starts the loops on the current runtime, and takes care of what an earlier process left.
+    pub fn start(options: Options) -> Self {
+        let Options { store, upstreams, routes, ambient, attempts } = options;
+        let shared = Arc::new(Shared {
+            permits: permits::Permits::new(&routes, attempts),
+            store,
+            upstreams,
+            routes,
+            ambient,
+            running: running::Running::default(),
+            watchers: watch::Watchers::default(),
+            pace: pace::Pace::default(),
+            dispatch: dispatch::Bell::default(),
+            sweep: tokio::sync::Notify::new(),
+            tasks: TaskTracker::new(),
+            draining: CancellationToken::new(),
+            hand_back: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+        });
+        for route in shared.routes.iter() {
+            shared.dispatch.ring(&route.name);
+        }
+        tokio::spawn(dispatch::run(Arc::clone(&shared)));
+        tokio::spawn(sweep::run(Arc::clone(&shared)));
+        tokio::spawn(rescue::run(Arc::clone(&shared)));
+        Self { shared }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.store
+    }
+
+    /// The routes.
+    pub fn routes(&self) -> &Arc<RouteTable> {
+        &self.shared.routes
+    }
+
+    /// Clock and chance.
+    pub fn ambient(&self) -> &Arc<dyn Ambient> {
+        &self.shared.ambient
+    }
+
+    /// How backends are reached.
+    pub fn upstreams(&self) -> &Upstreams {
+        &self.shared.upstreams
+    }
+
+    /// Whether shutdown has begun.
+    pub fn is_draining(&self) -> bool {
+        self.shared.draining.is_cancelled()
+    }
+
+    /// A job as it stands.
+    ///
+    /// # Errors
+    /// `NotFound`, or what the store says.
+    pub async fn job(&self, id: JobId) -> Result<Job, Error> {
+        self.shared.store.job(id).await?.ok_or(Error::NotFound)
+    }
+
+    /// Waits for changes of a job from now on. Subscribe first, then load.
+    pub fn watch(&self, id: JobId) -> Watch {
+        self.shared.watchers.watch(id)
+    }
+
+    /// How long attempts of a route have taken lately; none before the first ended.
+    pub fn typical(&self, route: &RouteName) -> Option<Duration> {
+        self.shared.pace.typical(route)
+    }
+
+    /// The right to have one more exchange of this route in flight; waits for it.
+    pub async fn permit(&self, route: &Route) -> Permit {
+        self.shared.permits.acquire(route).await
+    }
+
+    /// The same if it can be had at once.
+    pub fn try_permit(&self, route: &Route) -> Option<Permit> {
+        self.shared.permits.try_acquire(route)
+    }
+
+    /// Attempts in flight that belong to the runner.
+    pub fn in_flight(&self) -> usize {
+        self.shared.running.len()
+    }
+}

@@ -12,18 +12,19 @@ pub enum Plan {
     Relay,
     /// Forward at once and keep the client for this long.
     Hold(Duration),
-    /// Store, hand out the ticket, run from the queue.
-    Queue,
+    /// Store, run from the queue; hand out the ticket unless it is answered within this time.
+    Queue(Duration),
 }
 
 /// What a client gets, given the route and what it prefers. A client's `wait` shortens the hold
 /// and never lengthens it; `respond-async` without `wait` means that a ticket is welcome at once.
+/// On an async route `wait` asks for the answer itself if it comes within that time.
 pub fn plan(route: &Route, prefer: Prefer) -> Plan {
     match route.mode {
         Mode::Sync => Plan::Relay,
-        Mode::Async => Plan::Queue,
+        Mode::Async => Plan::Queue(prefer.wait.unwrap_or_default().min(route.hold)),
         Mode::Auto => match (prefer.respond_async, prefer.wait) {
-            (true, None) => Plan::Queue,
+            (true, None) => Plan::Queue(Duration::ZERO),
             (_, Some(wait)) => Plan::Hold(wait.min(route.hold)),
             (false, None) => Plan::Hold(route.hold),
         },

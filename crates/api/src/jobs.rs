@@ -1,0 +1,9 @@
+//! Jobs: one, its result, and the list.
+
+pub(crate) mod cancel;
+pub(crate) mod list;
+pub(crate) mod range;
+pub(crate) mod result;
+pub(crate) mod retry;
+pub(crate) mod status;
+pub(crate) mod wait;

@@ -1,0 +1,96 @@
+//! `Range` on a stored result (RFC 9110 section 14): one byte range, or the whole.
+
+use http::{HeaderMap, header};
+
+/// What of a body is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// All of it.
+    Whole,
+    /// From the first of these bytes to the last.
+    Part {
+        /// The first.
+        first: u64,
+        /// The last, inclusive.
+        last: u64,
+    },
+    /// A range that begins past the end.
+    Unsatisfiable,
+}
+
+/// Reads `Range`, if `If-Range` allows it. More than one range, another unit or bad syntax are
+/// answered with the whole, as the RFC permits.
+pub(crate) fn wanted(headers: &HeaderMap, len: u64, tag: &str) -> Wanted {
+    let Some(range) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else {
+        return Wanted::Whole;
+    };
+    if let Some(condition) = headers.get(header::IF_RANGE)
+        && (condition.as_bytes() != tag.as_bytes() || tag.starts_with("W/"))
+    {
+        return Wanted::Whole;
+    }
+    parse(range, len)
+}
+
+fn parse(range: &str, len: u64) -> Wanted {
+    let spec = range.trim().split_once('=').filter(|(unit, _)| unit.eq_ignore_ascii_case("bytes"));
+    let Some((first, last)) = spec.and_then(|(_, spec)| spec.trim().split_once('-')) else {
+        return Wanted::Whole;
+    };
+    let number = |text: &str| -> Option<u64> {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| text.parse().unwrap_or(u64::MAX))
+    };
+    match (number(first), number(last)) {
+        (Some(first), Some(last)) if first > last => Wanted::Whole,
+        (Some(first), _) if !last.is_empty() && number(last).is_none() => {
+            _ = first;
+            Wanted::Whole
+        }
+        (Some(first), last) => within(first, last.unwrap_or(u64::MAX), len),
+        (None, Some(0)) if first.is_empty() => Wanted::Unsatisfiable,
+        (None, Some(suffix)) if first.is_empty() => {
+            within(len.saturating_sub(suffix), u64::MAX, len)
+        }
+        _ => Wanted::Whole,
+    }
+}
+
+fn within(first: u64, last: u64, len: u64) -> Wanted {
+    if first >= len {
+        return Wanted::Unsatisfiable;
+    }
+    Wanted::Part { first, last: last.min(len - 1) }
+}
+
+#[cfg(test)]
+mod tests {
+    //! The cases of RFC 9110, and what is not a range.
+
+    use super::{Wanted, parse};
+
+    #[test]
+    fn one_range() {
+        assert_eq!(parse("bytes=0-4", 10), Wanted::Part { first: 0, last: 4 });
+        assert_eq!(parse("bytes=5-", 10), Wanted::Part { first: 5, last: 9 });
+        assert_eq!(parse("bytes=-3", 10), Wanted::Part { first: 7, last: 9 });
+        assert_eq!(parse("bytes=-30", 10), Wanted::Part { first: 0, last: 9 });
+        assert_eq!(parse("bytes=9-99999999999999999999999", 10), Wanted::Part { first: 9, last: 9 });
+        assert_eq!(parse("BYTES=0-0", 10), Wanted::Part { first: 0, last: 0 });
+    }
+
+    #[test]
+    fn past_the_end() {
+        assert_eq!(parse("bytes=10-", 10), Wanted::Unsatisfiable);
+        assert_eq!(parse("bytes=99999999999999999999999-", 10), Wanted::Unsatisfiable);
+        assert_eq!(parse("bytes=-0", 10), Wanted::Unsatisfiable);
+        assert_eq!(parse("bytes=0-", 0), Wanted::Unsatisfiable);
+    }
+
+    #[test]
+    fn not_one_range() {
+        for text in ["bytes=0-1,3-4", "bytes=4-3", "bytes=a-b", "items=0-1", "bytes", "bytes=-", "bytes=1-x", "bytes=+1-2"] {
+            assert_eq!(parse(text, 10), Wanted::Whole, "{text}");
+        }
+    }
+}

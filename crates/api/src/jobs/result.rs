@@ -1,0 +1,102 @@
+//! `GET {jobs}/{id}/result`: the recorded response, exactly; held, in parts, or not there yet.
+
+use std::sync::Arc;
+
+use http::header;
+use http::{HeaderMap, Request, Response, StatusCode};
+use raincheck_core::id::JobId;
+use raincheck_core::job::Job;
+use raincheck_core::problem::{Problem, ProblemCode};
+use raincheck_exchange::{Payload, replay};
+use raincheck_runner::{Error, Runner, result, status};
+use raincheck_store::{BodyReader, StoredResponse};
+
+use super::range::{self, Wanted};
+use super::{status as statuses, wait};
+use crate::respond;
+
+/// Answers with the result, or with how far it is.
+pub(crate) async fn result<B>(
+    runner: &Runner,
+    links: &status::Links,
+    id: JobId,
+    request: &Request<B>,
+) -> Result<Response<Payload>, Problem> {
+    let wait = wait::wanted(request)?;
+    let job = wait::until(runner, id, wait, |job| job.status().is_finished()).await?;
+    if !job.status().is_finished() {
+        let mut response = statuses::document(runner, links, &job, StatusCode::ACCEPTED).await;
+        respond::set(&mut response, header::LOCATION, &links.job(&job));
+        return Ok(response);
+    }
+    let stored = result::stored(runner.store(), &job).await;
+    match stored.map_err(|error| error.problem().about(id))? {
+        Some(stored) => replayed(runner, &job, &stored, request.headers()).await,
+        None => Err(result::problem(&job)),
+    }
+}
+
+async fn replayed(
+    runner: &Runner,
+    job: &Job,
+    stored: &StoredResponse,
+    asked: &HeaderMap,
+) -> Result<Response<Payload>, Problem> {
+    let opened = runner.store().open(&stored.body).await;
+    let reader: Arc<dyn BodyReader> =
+        opened.map_err(|error| Error::from(error).problem().about(job.id()))?.into();
+    let tag = tag(job, stored);
+    let whole = |reader| {
+        let body = replay::body(reader, 0, stored.body.len(), stored.trailers.clone());
+        replay::with_head(stored.head.clone(), body)
+    };
+    if stored.head.status != 200 {
+        return Ok(about(whole(reader), job));
+    }
+    if respond::none_match(asked, &tag) {
+        let mut response = crate::empty(StatusCode::NOT_MODIFIED);
+        respond::set(&mut response, header::ETAG, &tag);
+        return Ok(about(response, job));
+    }
+    let mut response = match range::wanted(asked, stored.body.len(), &tag) {
+        Wanted::Whole => whole(reader),
+        Wanted::Part { first, last } => part(stored, reader, first, last),
+        Wanted::Unsatisfiable => return Err(unsatisfiable(job, stored.body.len())),
+    };
+    respond::set(&mut response, header::ETAG, &tag);
+    respond::set(&mut response, header::ACCEPT_RANGES, "bytes");
+    Ok(about(response, job))
+}
+
+fn part(
+    stored: &StoredResponse,
+    reader: Arc<dyn BodyReader>,
+    first: u64,
+    last: u64,
+) -> Response<Payload> {
+    let len = last - first + 1;
+    let body = replay::body(reader, first, len, HeaderMap::new());
+    let mut response = replay::with_head(stored.head.clone(), body);
+    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    response.extensions_mut().clear();
+    let whole = stored.body.len();
+    respond::set(&mut response, header::CONTENT_RANGE, &format!("bytes {first}-{last}/{whole}"));
+    respond::set(&mut response, header::CONTENT_LENGTH, &len.to_string());
+    response
+}
+
+/// The upstream's own tag, or one that names these bytes for ever.
+fn tag(job: &Job, stored: &StoredResponse) -> String {
+    let own = stored.head.headers.get(header::ETAG).and_then(|value| value.to_str().ok());
+    own.map_or_else(|| format!("\"{}-{}\"", job.id(), stored.attempt), str::to_owned)
+}
+
+fn about(mut response: Response<Payload>, job: &Job) -> Response<Payload> {
+    respond::set(&mut response, respond::JOB_ID, &job.id().to_string());
+    response
+}
+
+fn unsatisfiable(job: &Job, len: u64) -> Problem {
+    let detail = format!("the result has {len} bytes");
+    Problem::new(ProblemCode::RangeNotSatisfiable, detail).about(job.id())
+}

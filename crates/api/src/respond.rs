@@ -1,0 +1,39 @@
+//! Fields that several answers share.
+
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, Response};
+use raincheck_core::job::Job;
+use raincheck_exchange::{Payload, answer};
+use raincheck_runner::{Runner, status};
+
+/// `Raincheck-Job-Id`, on tickets and results.
+pub(crate) const JOB_ID: HeaderName = HeaderName::from_static("raincheck-job-id");
+
+/// Sets a field if its text can be one.
+pub(crate) fn set(response: &mut Response<Payload>, name: HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// `Allow` from the detail of a method-not-allowed problem.
+pub(crate) fn set_allow(response: &mut Response<Payload>, detail: &str) {
+    let methods = detail.rsplit(": ").next().unwrap_or_default();
+    set(response, header::ALLOW, methods);
+}
+
+/// `Retry-After` while a job is unfinished.
+pub(crate) fn set_retry_after(response: &mut Response<Payload>, runner: &Runner, job: &Job) {
+    let typical = runner.typical(job.route());
+    if let Some(wait) = status::retry_after(job, typical, runner.ambient().now()) {
+        response.headers_mut().insert(header::RETRY_AFTER, answer::whole_seconds(wait));
+    }
+}
+
+/// Whether an `If-None-Match` names this tag (RFC 9110 section 13.1.2: weak comparison).
+pub(crate) fn none_match(headers: &HeaderMap, tag: &str) -> bool {
+    let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(
+        |list| list.trim() == "*" || list.split(',').any(|own| strong(own) == strong(tag)),
+    )
+}

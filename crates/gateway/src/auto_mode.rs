@@ -1,0 +1,198 @@
+//! Forward at once and hold: relayed as if we were not there, or a ticket when the hold ends
+//! first, while the same exchange goes on.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::Response;
+use raincheck_core::job::{Submission, submit_started};
+use raincheck_core::outcome::{Failure, Outcome, ResponseSummary};
+use raincheck_core::policy::hold::{Progress, Step, step};
+use raincheck_core::policy::retry::{Next, next};
+use raincheck_core::policy::timeout::Timeouts;
+use raincheck_core::prefer::Prefer;
+use raincheck_core::problem::Problem;
+use raincheck_core::route::{HoldUntil, OnDisconnect};
+use raincheck_core::time::Timestamp;
+use raincheck_exchange::flight::Landed;
+use raincheck_exchange::open::{Bounds, open};
+use raincheck_exchange::{Flight, Opened, Outbound, Payload, Recorder, replay};
+use raincheck_runner::accept::{Accepted, Adopted};
+use raincheck_runner::{Permit, Runner};
+use tokio::time::Instant;
+
+use crate::service::{Service, failed};
+use crate::ticket::ticket;
+
+/// An exchange that a client is waiting for. Dropped while it is on its way, because its client is
+/// gone, it ends or goes on as the route says.
+struct Held<'a> {
+    runner: &'a Runner,
+    inner: Option<Inner>,
+}
+
+struct Inner {
+    accepted: Accepted,
+    started_at: Timestamp,
+    flight: Flight,
+    permit: Permit,
+}
+
+/// What came of the wait.
+enum Came {
+    Landed(Result<Landed, Failure>),
+    HoldOver,
+}
+
+impl Service {
+    /// Serves one request of an auto route; `until` is the end of its hold.
+    pub(crate) async fn hold(
+        &self,
+        accepted: Accepted,
+        prefer: Prefer,
+        until: Instant,
+    ) -> Result<Response<Payload>, Problem> {
+        let runner = self.runner();
+        let permit = match runner.try_permit(&accepted.route) {
+            Some(permit) => permit,
+            None => match tokio::time::timeout_at(until, runner.permit(&accepted.route)).await {
+                Ok(permit) => permit,
+                Err(_) => return self.queue(accepted, prefer, until).await,
+            },
+        };
+        let hold_until = accepted.route.hold_until;
+        let started_at = runner.ambient().now();
+        let flight = take_off(runner, &accepted, started_at);
+        let inner = Some(Inner { accepted, started_at, flight, permit });
+        let mut held = Held { runner, inner };
+        match held.wait(until).await {
+            Came::Landed(landed) => self.land(held, landed, prefer, until).await,
+            Came::HoldOver => {
+                debug_assert_eq!(step(hold_until, Progress::Waiting, true), Step::Ticket);
+                self.hand_over(held, prefer).await
+            }
+        }
+    }
+
+    /// The hold is over: the exchange becomes a job, and the client gets its ticket.
+    async fn hand_over(
+        &self,
+        mut held: Held<'_>,
+        prefer: Prefer,
+    ) -> Result<Response<Payload>, Problem> {
+        let Some(inner) = held.inner.take() else { return Err(gone()) };
+        let adopted = self.runner().adopt(inner.adopted());
+        let job = adopted.await.map_err(|error| error.problem())?;
+        Ok(ticket(self.runner(), &job, &self.links(), prefer))
+    }
+
+    /// The exchange ended in time: relay, or begin again as a job where the route says so.
+    async fn land(
+        &self,
+        mut held: Held<'_>,
+        landed: Result<Landed, Failure>,
+        prefer: Prefer,
+        until: Instant,
+    ) -> Result<Response<Payload>, Problem> {
+        let Some(inner) = held.inner.take() else { return Err(gone()) };
+        if inner.accepted.route.retry.attempts > 1 && inner.is_retried(self.runner(), &landed) {
+            let id = inner.accepted.id;
+            let mut watch = self.runner().watch(id);
+            let adopted = self.runner().adopt(inner.again(landed));
+            let job = adopted.await.map_err(|error| error.problem())?;
+            return self.await_job(job, &mut watch, prefer, until).await;
+        }
+        match landed {
+            Ok(Landed::Opened(mut opened)) => {
+                opened.body.attach(inner.permit);
+                Ok(replay::relay(opened))
+            }
+            Ok(Landed::Recorded(recorded)) => Ok(replay::recorded(recorded)),
+            Err(failure) => Err(failed(&failure)),
+        }
+    }
+}
+
+/// The exchange, not yet polled.
+fn take_off(runner: &Runner, accepted: &Accepted, started_at: Timestamp) -> Flight {
+    let route = Arc::clone(&accepted.route);
+    let timeouts = Timeouts::new(&route, route.deadline);
+    let outbound = Outbound {
+        job: accepted.id,
+        attempt: 1,
+        deadline: timeouts.total.map(|total| started_at.after(total)),
+    };
+    let body = accepted.body.outgoing(&accepted.trailers);
+    let request = outbound.request(accepted.head.clone(), body);
+    let bounds = Bounds { timeouts, max_response: route.max_response };
+    let upstreams = runner.upstreams().clone();
+    let hold_until = route.hold_until;
+    let opening = async move { open(&upstreams, &route.upstream, request, bounds).await };
+    match hold_until {
+        HoldUntil::Head => Flight::to_head(opening),
+        HoldUntil::Complete => Flight::to_end(opening, Recorder::new(&**runner.store())),
+    }
+}
+
+impl Held<'_> {
+    /// Waits for the flight or the end of the hold; of both at once, the flight counts.
+    async fn wait(&mut self, until: Instant) -> Came {
+        let Some(inner) = &mut self.inner else { return Came::HoldOver };
+        tokio::select! {
+            biased;
+            landed = Pin::new(&mut inner.flight) => Came::Landed(landed),
+            () = tokio::time::sleep_until(until) => Came::HoldOver,
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some(inner) = self.inner.take()
+            && inner.accepted.route.on_disconnect == OnDisconnect::Continue
+        {
+            self.runner.adopt_orphan(inner.adopted());
+        }
+    }
+}
+
+impl Inner {
+    fn adopted(self) -> Adopted {
+        let Self { accepted, started_at, flight, permit } = self;
+        Adopted { accepted, started_at, flight, permit }
+    }
+
+    /// The same exchange with its end already known, as the first attempt of a job.
+    fn again(self, landed: Result<Landed, Failure>) -> Adopted {
+        let flight = match landed {
+            Ok(Landed::Opened(opened)) => Flight::to_head(std::future::ready(Ok(opened))),
+            Ok(Landed::Recorded(recorded)) => Flight::landed(Ok(recorded)),
+            Err(failure) => Flight::landed(Err(failure)),
+        };
+        Self { flight, ..self }.adopted()
+    }
+
+    /// Whether a job with this outcome of its first attempt would be tried again.
+    fn is_retried(&self, runner: &Runner, landed: &Result<Landed, Failure>) -> bool {
+        let head = &self.accepted.head;
+        let idempotent = head.method.is_idempotent();
+        let submission = Submission::to_route(self.accepted.id, &self.accepted.route, idempotent);
+        let Some(job) = submit_started(submission, self.started_at).next else { return false };
+        let answered = |status| Outcome::Answered {
+            response: ResponseSummary { status, content_type: None, content_length: 0 },
+            retry_after: None,
+        };
+        let outcome = match landed {
+            Ok(Landed::Opened(Opened { head, .. })) => answered(head.status),
+            Ok(Landed::Recorded(recorded)) => answered(recorded.head.status),
+            Err(failure) => Outcome::Failed(failure.clone()),
+        };
+        matches!(next(&job, &outcome, 0, runner.ambient().now()), Next::Again { .. })
+    }
+}
+
+fn gone() -> Problem {
+    let detail = "the exchange was handed over twice";
+    Problem::new(raincheck_core::problem::ProblemCode::Internal, detail)
+}

@@ -1,0 +1,106 @@
+//! A client's request body as it comes: bounded in bytes, and in the silence it may keep.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use raincheck_core::problem::{Problem, ProblemCode};
+use raincheck_upstreams::BoxError;
+use tokio::time::{Instant, Sleep};
+
+/// Why a client's body could not be read to its end, for whoever has to answer it: the error that
+/// passes through the upstream connection does not come back.
+pub(crate) type Blame = Arc<OnceLock<Problem>>;
+
+/// A request body on its way in.
+pub(crate) struct ClientBody {
+    inner: Incoming,
+    left: u64,
+    limit: u64,
+    idle: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
+    blame: Blame,
+}
+
+impl ClientBody {
+    pub(crate) fn new(inner: Incoming, limit: u64, idle: Duration, blame: Blame) -> Self {
+        Self { inner, left: limit, limit, idle, sleep: None, waiting: false, blame }
+    }
+
+    fn blamed(&self, problem: Problem) -> BoxError {
+        let text = problem.detail.clone();
+        _ = self.blame.set(problem);
+        text.into()
+    }
+
+    fn count(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BoxError> {
+        let len = frame.data_ref().map_or(0, |data| data.len() as u64);
+        match self.left.checked_sub(len) {
+            Some(left) => {
+                self.left = left;
+                Ok(frame)
+            }
+            None => Err(self.blamed(too_large(self.limit))),
+        }
+    }
+
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<BoxError> {
+        let until = Instant::now() + self.idle;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        if !self.waiting {
+            self.waiting = true;
+            sleep.as_mut().reset(until);
+        }
+        match sleep.as_mut().poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => {
+                let detail = format!("no byte of the request body came for {:?}", self.idle);
+                Poll::Ready(self.blamed(Problem::new(ProblemCode::RequestTimeout, detail)))
+            }
+        }
+    }
+}
+
+/// The body is larger than the route allows.
+pub(crate) fn too_large(limit: u64) -> Problem {
+    let detail = format!("this route takes bodies of at most {limit} bytes (max_request)");
+    Problem::new(ProblemCode::RequestTooLarge, detail)
+}
+
+impl Body for ClientBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                self.waiting = false;
+                Poll::Ready(frame.map(|frame| match frame {
+                    Ok(frame) => self.count(frame),
+                    Err(error) => {
+                        let detail = format!("the request body ended early: {error}");
+                        Err(self.blamed(Problem::new(ProblemCode::MalformedRequest, detail)))
+                    }
+                }))
+            }
+            Poll::Pending => self.poll_silence(cx).map(|error| Some(Err(error))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

@@ -1,0 +1,30 @@
+//! What the data plane is told from outside: public URL, who is trusted, how long clients may take.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use raincheck_core::limits;
+
+/// Options of the data plane.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where job URLs begin: a path such as `/jobs`.
+    pub jobs_path: String,
+    /// Scheme and host to put before it; none: links are relative.
+    pub public_url: Option<String>,
+    /// Networks whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long a client may send nothing while it owes us request body bytes.
+    pub body_idle_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            jobs_path: "/jobs".to_owned(),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            body_idle_timeout: limits::CLIENT_BODY_IDLE_TIMEOUT,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! One request: checked, matched with a route, served in its mode. Read this file first.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use raincheck_core::outcome::Failure;
+use raincheck_core::policy::hold::{Plan, plan};
+use raincheck_core::prefer::Prefer;
+use raincheck_core::problem::{Problem, ProblemCode};
+use raincheck_core::route::Mode;
+use raincheck_exchange::{Payload, answer};
+use raincheck_runner::Runner;
+use raincheck_runner::accept::Accepted;
+use raincheck_runner::status::Links;
+use tokio::time::Instant;
+
+use crate::intake;
+use crate::options::Options;
+use crate::server::{Abort, Handler, Peer};
+use crate::{check, forward};
+
+/// Requests that are answered here and not by a route: the job API, put in front by the binary.
+pub trait Local: Send + Sync + 'static {
+    /// Whether a request for this path is its business.
+    fn claims(&self, path: &str) -> bool;
+
+    /// Answers it.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> Pin<Box<dyn Future<Output = Response<Payload>> + Send + '_>>;
+}
+
+/// The data plane's handler.
+pub struct Service {
+    runner: Runner,
+    options: Options,
+    local: Option<Box<dyn Local>>,
+    forwarder: forward::Forwarder,
+    links: Links,
+}
+
+impl Service {
+    /// A service of the runner's routes.
+    pub fn new(runner: Runner, options: Options, local: Option<Box<dyn Local>>) -> Self {
+        let base = options.public_url.clone().unwrap_or_default() + &options.jobs_path;
+        let forwarder = forward::Forwarder::new(
+            options.trusted_proxies.clone(),
+            Arc::clone(runner.ambient()),
+        );
+        Self { runner, local, forwarder, links: Links::new(base), options }
+    }
+
+    pub(crate) fn runner(&self) -> &Runner {
+        &self.runner
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(crate) fn links(&self) -> Links {
+        self.links.clone()
+    }
+
+    async fn serve(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> Result<Response<Payload>, Problem> {
+        let came = Instant::now();
+        let (parts, incoming) = request.into_parts();
+        let host = check::check_head(&parts)?;
+        if let Some(local) = &self.local
+            && local.claims(parts.uri.path())
+        {
+            return Ok(local.answer(Request::from_parts(parts, incoming)).await);
+        }
+        let routes = self.runner.routes();
+        let Some(route) = routes.find(&parts.method, &host, parts.uri.path()) else {
+            let detail = format!("no route takes {} {}", parts.method, parts.uri.path());
+            return Err(Problem::new(ProblemCode::RouteNotFound, detail));
+        };
+        let route = Arc::clone(route);
+        let prefer = match route.mode {
+            Mode::Sync => Prefer::default(),
+            Mode::Auto | Mode::Async => Prefer::from_headers(&parts.headers),
+        };
+        let head = self.forwarder.request_head(parts, &host, &peer)?;
+        let (hold, queued) = match plan(&route, prefer) {
+            Plan::Relay => return self.relay(&route, head, incoming).await,
+            Plan::Hold(hold) => (hold, false),
+            Plan::Queue(wait) => (wait, true),
+        };
+        let bodies = &**self.runner.store();
+        let whole = intake::take(incoming, route.max_request, &self.options, bodies).await?;
+        let id = self.runner.ambient().job_id();
+        let accepted =
+            Accepted { id, route, head, body: whole.body, trailers: whole.trailers };
+        let until = came + hold;
+        match queued {
+            true => self.queue(accepted, prefer, until).await,
+            false => self.hold(accepted, prefer, until).await,
+        }
+    }
+}
+
+impl Handler for Service {
+    type Body = Payload;
+
+    async fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> Result<Response<Payload>, Abort> {
+        match self.serve(request, peer).await {
+            Ok(response) => Ok(response),
+            Err(problem) => {
+                let instance = problem.job.map(|id| format!("{}/{id}", self.links.base()));
+                Ok(answer::problem(&problem, instance.as_deref()))
+            }
+        }
+    }
+}
+
+/// What a client is told of an exchange that failed.
+pub(crate) fn failed(failure: &Failure) -> Problem {
+    let problem = Problem::new(failure.cause.problem(), &failure.detail);
+    match failure.cause.problem().retryable() && failure.cause.problem().status() == 503 {
+        true => problem.retry_after(std::time::Duration::from_secs(5)),
+        false => problem,
+    }
+}

@@ -1,0 +1,73 @@
+//! Forward and relay: nothing is stored, and the client's going away ends the exchange.
+
+use std::sync::Arc;
+
+use http::Response;
+use http_body::Body as _;
+use hyper::body::Incoming;
+use raincheck_core::head::RequestHead;
+use raincheck_core::policy::timeout::Timeouts;
+use raincheck_core::problem::{Problem, ProblemCode};
+use raincheck_core::route::Route;
+use raincheck_exchange::open::{Bounds, open};
+use raincheck_exchange::{Outbound, Payload, replay};
+use raincheck_runner::Permit;
+use raincheck_upstreams::OutBody;
+
+use crate::client_body::{Blame, ClientBody};
+use crate::intake;
+use crate::service::{Service, failed};
+
+impl Service {
+    /// Relays one request.
+    pub(crate) async fn relay(
+        &self,
+        route: &Arc<Route>,
+        head: RequestHead,
+        incoming: Incoming,
+    ) -> Result<Response<Payload>, Problem> {
+        intake::check_size(&incoming, route.max_request)?;
+        let permit = self.permit(route).await?;
+        let runner = self.runner();
+        let now = runner.ambient().now();
+        let timeouts = Timeouts::new(route, None);
+        let outbound = Outbound {
+            job: runner.ambient().job_id(),
+            attempt: 1,
+            deadline: timeouts.total.map(|total| now.after(total)),
+        };
+        let blame = Blame::default();
+        let body = if incoming.is_end_stream() {
+            OutBody::Empty
+        } else {
+            let idle = self.options().body_idle_timeout;
+            let body = ClientBody::new(incoming, route.max_request, idle, Arc::clone(&blame));
+            OutBody::Stream(Box::pin(body))
+        };
+        let request = outbound.request(head, body);
+        let bounds = Bounds { timeouts, max_response: route.max_response };
+        match open(runner.upstreams(), &route.upstream, request, bounds).await {
+            Ok(mut opened) => {
+                opened.body.attach(permit);
+                Ok(replay::relay(opened))
+            }
+            Err(failure) => Err(blame.get().cloned().unwrap_or_else(|| failed(&failure))),
+        }
+    }
+
+    /// A permit of the route, waited for no longer than connecting may take.
+    async fn permit(&self, route: &Route) -> Result<Permit, Problem> {
+        if let Some(permit) = self.runner().try_permit(route) {
+            return Ok(permit);
+        }
+        let wait = tokio::time::timeout(route.connect_timeout, self.runner().permit(route));
+        wait.await.map_err(|_| {
+            let detail = format!(
+                "{} exchanges of route '{}' are in flight and none ended in {:?} (concurrency)",
+                route.concurrency, route.name, route.connect_timeout
+            );
+            let wait = std::time::Duration::from_secs(1);
+            Problem::new(ProblemCode::Overloaded, detail).retry_after(wait)
+        })
+    }
+}

@@ -1,0 +1,42 @@
+//! The 202: where the job is, when to look again, and its status document.
+
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use raincheck_core::job::Job;
+use raincheck_core::prefer::Prefer;
+use raincheck_exchange::{Payload, answer};
+use raincheck_runner::{Runner, status};
+
+/// `Raincheck-Job-Id`, on tickets and results.
+pub(crate) const JOB_ID: HeaderName = HeaderName::from_static("raincheck-job-id");
+
+/// The ticket of a job that is durable.
+pub(crate) fn ticket(
+    runner: &Runner,
+    job: &Job,
+    links: &status::Links,
+    prefer: Prefer,
+) -> Response<Payload> {
+    let document = status::document(job, links, None);
+    let mut response = answer::json(StatusCode::ACCEPTED, &document);
+    let headers = response.headers_mut();
+    let location = links.job(job);
+    let typical = runner.typical(job.route());
+    let now = runner.ambient().now();
+    if let Some(wait) = status::retry_after(job, typical, now) {
+        headers.insert(header::RETRY_AFTER, answer::whole_seconds(wait));
+    }
+    let mut set = |name: HeaderName, text: String| {
+        if let Ok(value) = HeaderValue::try_from(text) {
+            headers.insert(name, value);
+        }
+    };
+    set(header::LINK, format!("<{location}>; rel=\"monitor\""));
+    set(header::LOCATION, location);
+    set(JOB_ID, job.id().to_string());
+    if prefer.respond_async {
+        let applied = HeaderValue::from_static("respond-async");
+        headers.insert(HeaderName::from_static("preference-applied"), applied);
+    }
+    response
+}

@@ -1,0 +1,83 @@
+//! Load, apply, commit, perform: how every job changes here.
+
+use std::sync::Arc;
+
+use raincheck_core::id::{FencingToken, JobId};
+use raincheck_core::job::{Action, Event, Job, Transition, apply};
+use raincheck_store::{Change, Put, StoredRequest, StoredResponse};
+
+use crate::{Error, Shared};
+
+/// How often a change is computed anew because the job changed meanwhile.
+const TRIES: usize = 32;
+
+impl Shared {
+    /// Applies `event` to the stored job and makes the result durable. None: forgotten.
+    pub(crate) async fn transit(&self, id: JobId, event: &Event) -> Result<Option<Job>, Error> {
+        let mut tries = TRIES;
+        loop {
+            let job = self.store.job(id).await?.ok_or(Error::NotFound)?;
+            let transition = apply(&job, event, self.now())?;
+            match self.commit(&job, transition, None, None).await {
+                Err(raincheck_store::Error::Conflict { .. }) if tries > 0 => tries -= 1,
+                done => return Ok(done?),
+            }
+        }
+    }
+
+    /// Makes a transition of a stored job durable, then does what it asks for.
+    pub(crate) async fn commit(
+        &self,
+        job: &Job,
+        transition: Transition,
+        fence: Option<FencingToken>,
+        response: Option<Arc<StoredResponse>>,
+    ) -> Result<Option<Job>, raincheck_store::Error> {
+        let Transition { next, from, drops_response, actions } = transition;
+        let change = match &next {
+            Some(next) => Change::Put(Box::new(Put {
+                job: next.clone(),
+                from,
+                fence,
+                request: None,
+                response,
+                drops_response,
+            })),
+            None => Change::Delete { job: job.id(), from: job.revision() },
+        };
+        self.store.commit(change).await?;
+        self.perform(&actions);
+        Ok(next)
+    }
+
+    /// Makes a new job durable with its request, then does what it asks for.
+    pub(crate) async fn create(
+        &self,
+        transition: Transition,
+        request: Arc<StoredRequest>,
+    ) -> Result<Job, Error> {
+        let Some(job) = transition.next else { return Err(Error::NotFound) };
+        let put = Put {
+            job: job.clone(),
+            from: None,
+            fence: None,
+            request: Some(request),
+            response: None,
+            drops_response: false,
+        };
+        self.store.commit(Change::Put(Box::new(put))).await?;
+        self.perform(&transition.actions);
+        Ok(job)
+    }
+
+    /// Does what a durable change asks for; each of it may be done twice.
+    pub(crate) fn perform(&self, actions: &[Action]) {
+        for action in actions {
+            match action {
+                Action::Notify(job) => self.watchers.notify(*job),
+                Action::Dispatch { route, at } => self.dispatch.ring_at(route, *at),
+                Action::Close { job, token } => self.running.close(*job, *token),
+            }
+        }
+    }
+}

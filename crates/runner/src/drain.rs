@@ -1,0 +1,49 @@
+//! A planned stop: no new leases, time to finish, then the rest is handed back uncounted.
+
+use std::time::Duration;
+
+use crate::Runner;
+
+/// How a drain went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Attempts that were running when it began.
+    pub running: usize,
+    /// Attempts that had to be handed back.
+    pub handed_back: usize,
+}
+
+/// How long attempts that are handed back may take to say so.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+impl Runner {
+    /// Refuses new jobs and starts no more attempts. What runs goes on.
+    pub fn begin_drain(&self) {
+        self.shared.draining.cancel();
+    }
+
+    /// Resolves when shutdown begins.
+    pub async fn drain_begun(&self) {
+        self.shared.draining.cancelled().await;
+    }
+
+    /// Waits up to `grace` for running attempts, then hands the rest back. Call once clients are
+    /// drained, as their requests may still become jobs.
+    pub async fn drain(&self, grace: Duration) -> Drained {
+        self.begin_drain();
+        let shared = &self.shared;
+        let running = shared.running.len();
+        shared.tasks.close();
+        let mut handed_back = 0;
+        if tokio::time::timeout(grace, shared.tasks.wait()).await.is_err() {
+            handed_back = shared.running.len();
+            shared.hand_back.cancel();
+            if tokio::time::timeout(LAST_WORDS, shared.tasks.wait()).await.is_err() {
+                tracing::error!(left = shared.running.len(), "attempts would not end");
+            }
+        }
+        shared.stopped.cancel();
+        shared.upstreams.drain();
+        Drained { running, handed_back }
+    }
+}
