@@ -7,7 +7,7 @@ use std::path::Path;
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     server: Vec<String>,
-    store: Vec<String>,
+    limits: Vec<String>,
     routes: Vec<Vec<String>>,
 }
 
@@ -55,14 +55,14 @@ impl Config {
         self
     }
 
-    /// Adds a line to `[store]`.
+    /// Adds a line to `[limits]`.
     #[must_use]
-    pub fn store(mut self, line: &str) -> Self {
-        self.store.push(line.into());
+    pub fn limit(mut self, line: &str) -> Self {
+        self.limits.push(line.into());
         self
     }
 
-    /// Adds a route.
+    /// Adds a route; without a `name` line it is called `r0`, `r1` and so on.
     #[must_use]
     pub fn route(mut self, pattern: &str, url: &str, mode: &str) -> Self {
         self.routes.push(vec![
@@ -107,9 +107,16 @@ impl Config {
         let path = [format!("path = {:?}", data.display().to_string())];
         section("[server]", &any_port, &self.server);
         section("[admin]", &any_port, &[]);
-        section("[store]", &path, &self.store);
-        for route in &self.routes {
-            section("[[route]]", route, &[]);
+        section("[store]", &path, &[]);
+        section("[limits]", &[], &self.limits);
+        for (index, route) in self.routes.iter().enumerate() {
+            let named = route.iter().any(|line| line.starts_with("name ="));
+            let name = if named {
+                vec![]
+            } else {
+                vec![format!("name = \"r{index}\"")]
+            };
+            section("[[route]]", &name, route);
         }
         out
     }
