@@ -1,1 +1,6 @@
 //! (being built)
+
+mod accept;
+mod connection;
+mod drain;
+pub mod server;

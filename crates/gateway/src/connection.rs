@@ -1,0 +1,95 @@
+//! One client's connection, HTTP/1 or HTTP/2, from its first byte to its close.
+
+mod drive;
+mod http1;
+mod http2;
+pub(crate) mod pulse;
+pub(crate) mod sniff;
+pub(crate) mod socket;
+mod tracked;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::net::TcpStream;
+
+use crate::drain::Wish;
+use crate::server::{Abort, Handler, Peer, Shared};
+use drive::End;
+use pulse::{Flight, Pulse};
+use sniff::{Protocol, Sniffed};
+use tracked::Tracked;
+
+/// Serves one connection to its end.
+pub(crate) async fn serve<H: Handler>(
+    mut stream: TcpStream,
+    handler: Arc<H>,
+    peer: Peer,
+    shared: Arc<Shared>,
+) {
+    let mut first = Sniffed::default();
+    let protocol = tokio::select! {
+        biased;
+        // A client that has sent something is heard even when the server drains.
+        told = first.protocol(&mut stream) => told.unwrap_or(Protocol::Nothing),
+        () = shared.switch.reached(Wish::Drain) => Protocol::Nothing,
+        () = tokio::time::sleep(shared.options.head_timeout) => Protocol::Nothing,
+    };
+    let served = Served {
+        handler,
+        peer,
+        pulse: Arc::default(),
+    };
+    let end = match protocol {
+        Protocol::Http1 => http1::serve(stream, first, served, &shared).await,
+        Protocol::Http2 => http2::serve(stream, first, served, &shared).await,
+        Protocol::Nothing => End::Done,
+    };
+    record(&end, peer, &shared);
+}
+
+/// Counts and logs how a connection ended.
+fn record(end: &End, peer: Peer, shared: &Shared) {
+    if matches!(end, End::Cut) {
+        shared.cut.fetch_add(1, Ordering::AcqRel);
+    } else if shared.switch.wish() >= Wish::Drain {
+        shared.ended.fetch_add(1, Ordering::AcqRel);
+    }
+    let client = peer.addr;
+    match end {
+        End::Done => {}
+        End::Failed(error) => tracing::debug!(%client, %error, "connection failed"),
+        End::TimedOut(phase) => tracing::debug!(%client, ?phase, "connection timed out"),
+        End::Cut => tracing::info!(%client, "connection cut by the end of the grace period"),
+    }
+}
+
+/// What answers the requests of one connection.
+pub(crate) struct Served<H> {
+    handler: Arc<H>,
+    peer: Peer,
+    pulse: Arc<Pulse>,
+}
+
+impl<H: Handler> Served<H> {
+    /// Answers one request.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Tracked<H::Body>>, Abort>> + Send + use<H> {
+        let handler = Arc::clone(&self.handler);
+        let pulse = Arc::clone(&self.pulse);
+        let peer = self.peer;
+        async move {
+            let flight = Flight::begin(pulse);
+            let response = handler.handle(request, peer).await?;
+            // An interim status is never an answer, and 101 would hand the connection over.
+            if response.status().is_informational() {
+                return Err(Abort);
+            }
+            Ok(response.map(|body| Tracked::new(body, flight)))
+        }
+    }
+}

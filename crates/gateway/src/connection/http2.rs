@@ -1,0 +1,63 @@
+//! An HTTP/2 connection: hyper with bounds against floods and against clients that vanish.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use hyper::server::conn::http2::Builder;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+
+use super::Served;
+use super::drive::{End, drive};
+use super::sniff::Sniffed;
+use super::socket::{Socket, Wire};
+use crate::server::{Handler, ServerOptions, Shared};
+
+/// What one connection may send us before we take any of it.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// What one stream may send us before we take any of it.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// What one stream may keep in memory on its way to the client.
+const STREAM_SEND_BUFFER: usize = 256 * 1024;
+/// Streams that a client may open and reset before we have looked at them.
+const PENDING_RESETS: usize = 20;
+/// Streams that we may have to reset because the client broke a rule.
+const ERROR_RESETS: usize = 128;
+
+/// Serves HTTP/2 until the connection ends.
+pub(super) async fn serve<H: Handler, S: Wire>(
+    stream: S,
+    first: Sniffed,
+    served: Served<H>,
+    shared: &Shared,
+) -> End {
+    let pulse = Arc::clone(&served.pulse);
+    let socket = Socket::new(stream, first, Arc::clone(&pulse));
+    let service = service_fn(move |request| served.answer(request));
+    let conn = builder(&shared.options).serve_connection(TokioIo::new(socket), service);
+    drive(
+        pin!(conn),
+        |conn| conn.graceful_shutdown(),
+        &pulse,
+        &shared.switch,
+        &shared.options,
+    )
+    .await
+}
+
+fn builder(options: &ServerOptions) -> Builder<TokioExecutor> {
+    let list_bytes = u32::try_from(options.head_bytes_max).unwrap_or(u32::MAX);
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(options.h2_streams_max)
+        .max_header_list_size(list_bytes)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .max_send_buf_size(STREAM_SEND_BUFFER)
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_local_error_reset_streams(ERROR_RESETS)
+        .keep_alive_interval(options.h2_ping_interval)
+        .keep_alive_timeout(options.h2_ping_timeout);
+    builder
+}

@@ -1,0 +1,108 @@
+//! What one connection is busy with, noted by its parts as they work and read by its watchdog.
+//!
+//! All of it is touched by one task at a time, but for HTTP/2 streams, which run as tasks of their
+//! own; so these are plain relaxed atomics, and cost nothing on the way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+/// The counters of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse {
+    /// Requests given to the handler whose answer is not written yet.
+    in_flight: AtomicUsize,
+    /// Requests ever given to the handler.
+    requests: AtomicU64,
+    /// Whether part of a request head has arrived.
+    mid_head: AtomicBool,
+    /// Bytes ever written to the socket.
+    written: AtomicU64,
+    /// Whether the socket took fewer bytes than we have.
+    write_blocked: AtomicBool,
+    /// Whether the client's bytes are no longer read, because they broke a rule.
+    refused: AtomicBool,
+}
+
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// For us: a handler is at work. The client owes nothing, however long it takes.
+    Working,
+    /// For the client to take bytes; with the number it has taken.
+    Writing(u64),
+    /// For the rest of a request head; with the number of requests before it.
+    Head(u64),
+    /// For another request; with the number of requests before it.
+    Idle(u64),
+}
+
+impl Pulse {
+    /// What the connection waits for now.
+    pub(crate) fn phase(&self) -> Phase {
+        let requests = self.requests.load(Relaxed);
+        if self.write_blocked.load(Relaxed) {
+            Phase::Writing(self.written.load(Relaxed))
+        } else if self.is_working() {
+            Phase::Working
+        } else if requests == 0 || self.mid_head.load(Relaxed) {
+            Phase::Head(requests)
+        } else {
+            Phase::Idle(requests)
+        }
+    }
+
+    /// Whether a request is being answered.
+    pub(crate) fn is_working(&self) -> bool {
+        self.in_flight.load(Relaxed) > 0
+    }
+
+    /// Whether the client has not taken all that was written.
+    pub(crate) fn is_write_blocked(&self) -> bool {
+        self.write_blocked.load(Relaxed)
+    }
+
+    /// Notes a write of `count` bytes. Returns whether this ended a blocked phase.
+    pub(crate) fn wrote(&self, count: usize) -> bool {
+        self.written.fetch_add(count as u64, Relaxed);
+        self.write_blocked.load(Relaxed) && self.write_blocked.swap(false, Relaxed)
+    }
+
+    /// Notes that the socket is full.
+    pub(crate) fn write_blocked(&self) {
+        self.write_blocked.store(true, Relaxed);
+    }
+
+    /// Notes whether a request head has begun and not ended.
+    pub(crate) fn set_mid_head(&self, mid_head: bool) {
+        self.mid_head.store(mid_head, Relaxed);
+    }
+
+    /// Notes that nothing more is read from this client.
+    pub(crate) fn refuse(&self) {
+        self.refused.store(true, Relaxed);
+    }
+
+    /// Whether nothing more is read from this client.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.load(Relaxed)
+    }
+}
+
+/// One request in flight; it ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Flight(Arc<Pulse>);
+
+impl Flight {
+    /// Begins a request.
+    pub(crate) fn begin(pulse: Arc<Pulse>) -> Self {
+        pulse.in_flight.fetch_add(1, Relaxed);
+        pulse.requests.fetch_add(1, Relaxed);
+        Self(pulse)
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}
