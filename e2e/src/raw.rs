@@ -34,6 +34,12 @@ impl Client {
         let stream = within("connecting", TcpStream::connect(addr))
             .await
             .must("a connection");
+        Self::over(stream)
+    }
+
+    /// Uses a connection that is there already.
+    #[must_use]
+    pub fn over(stream: TcpStream) -> Self {
         Self {
             wire: Wire::new(stream),
             bound: WAIT,
@@ -106,22 +112,30 @@ impl Client {
 
     /// Reads the final response's head; the body is read with [`Client::piece`].
     pub async fn start(&mut self, method: &str) -> Response {
+        self.try_start(method).await.must("a response head")
+    }
+
+    /// Reads the final response's head.
+    ///
+    /// # Errors
+    /// When the connection ends first.
+    pub async fn try_start(&mut self, method: &str) -> Result<Response, NoHead> {
         let mut informational = Vec::new();
         loop {
-            let head = self.try_head().await.must("a response head");
+            let head = self.try_head().await?;
             let status = status_of(&head);
             if (100..200).contains(&status) && status != 101 {
                 informational.push(head);
                 continue;
             }
             let decoder = Decoder::new(framing(method, status, &head));
-            return Response {
+            return Ok(Response {
                 status,
                 head,
                 informational,
                 body: Body::unread(),
                 decoder,
-            };
+            });
         }
     }
 

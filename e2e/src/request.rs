@@ -84,6 +84,16 @@ impl Request {
         client.response_to(&self.method).await
     }
 
+    /// Sends it to a server that may die at any moment: a whole response, or none.
+    pub async fn try_send(&self) -> Option<Response> {
+        let stream = tokio::net::TcpStream::connect(self.addr).await.ok()?;
+        let mut client = Client::over(stream);
+        client.try_send(self.bytes()).await.ok()?;
+        let mut response = client.try_start(&self.method).await.ok()?;
+        client.finish(&mut response).await;
+        response.is_whole().then_some(response)
+    }
+
     /// Sends it on a connection of its own and leaves the response unread.
     pub async fn begin(&self) -> Client {
         let mut client = Client::connect(self.addr).await;

@@ -97,7 +97,7 @@ async fn the_cursor_walks_all_jobs_once() {
         let Some(next) = page["next"].as_str() else {
             break;
         };
-        query = format!("?limit=10&cursor={next}");
+        query = format!("?limit=10&before={next}");
     }
     assert_eq!(seen.len(), 25, "{pages} pages");
     assert_eq!(seen.iter().cloned().collect::<HashSet<_>>(), submitted);

@@ -104,6 +104,11 @@ impl Connection {
             Step::Pattern(len) => self.pattern(seen, len, false).await,
             Step::PatternChunks(len) => self.pattern(seen, len, true).await,
             Step::Echo => self.echo(seen).await,
+            Step::Mirror => {
+                let body = self.log.read(|all| all[seen.index].body.bytes.clone());
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+                self.send(seen, &[head.as_bytes(), &body].concat()).await
+            }
             Step::HalfClose => {
                 let _ = self.wire.stream.shutdown().await;
                 self.until_closed().await

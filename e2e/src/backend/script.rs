@@ -27,6 +27,8 @@ pub(super) enum Step {
     PatternChunks(u64),
     /// Answer with a JSON document of the request.
     Echo,
+    /// Answer 200 with the request's own body.
+    Mirror,
     /// Close the sending side and wait until the gateway closes too.
     HalfClose,
     /// Reset the connection.
@@ -146,6 +148,12 @@ impl Script {
     #[must_use]
     pub fn echo(self) -> Self {
         self.and(Step::Echo)
+    }
+
+    /// Answers 200 with the request's own body, as far as the log keeps it.
+    #[must_use]
+    pub fn mirror(self) -> Self {
+        self.and(Step::Mirror)
     }
 
     /// Answers with this status line end (`200 OK`), these header lines and this body.

@@ -1,11 +1,14 @@
 //! Config files for tests: free ports and a private data directory always, the rest as the test
 //! says.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 /// A config file in the making.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
+    listen: Option<SocketAddr>,
+    admin_listen: Option<SocketAddr>,
     server: Vec<String>,
     limits: Vec<String>,
     routes: Vec<Vec<String>>,
@@ -52,6 +55,20 @@ impl Config {
     #[must_use]
     pub fn server(mut self, line: &str) -> Self {
         self.server.push(line.into());
+        self
+    }
+
+    /// Listens for clients on this address instead of a free port.
+    #[must_use]
+    pub fn listen(mut self, addr: SocketAddr) -> Self {
+        self.listen = Some(addr);
+        self
+    }
+
+    /// Listens for operators on this address instead of a free port.
+    #[must_use]
+    pub fn admin_listen(mut self, addr: SocketAddr) -> Self {
+        self.admin_listen = Some(addr);
         self
     }
 
@@ -103,10 +120,13 @@ impl Config {
             }
             out.push_str("\n\n");
         };
-        let any_port = ["listen = \"127.0.0.1:0\"".to_owned()];
+        let listen = |addr: Option<SocketAddr>| {
+            let any_port = || SocketAddr::from(([127, 0, 0, 1], 0));
+            [format!("listen = \"{}\"", addr.unwrap_or_else(any_port))]
+        };
         let path = [format!("path = {:?}", data.display().to_string())];
-        section("[server]", &any_port, &self.server);
-        section("[admin]", &any_port, &[]);
+        section("[server]", &listen(self.listen), &self.server);
+        section("[admin]", &listen(self.admin_listen), &[]);
         section("[store]", &path, &[]);
         section("[limits]", &[], &self.limits);
         for (index, route) in self.routes.iter().enumerate() {
