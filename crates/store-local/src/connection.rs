@@ -1,0 +1,76 @@
+//! Connections to the database and their settings, each with its reason.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+/// Pages in the log at which the writer itself moves them to the database file. The thread that
+/// does so without holding up commits cannot keep up with a writer that never pauses; this bounds
+/// the log.
+pub(crate) const LOG_PAGES_MAX: i32 = 4000;
+
+/// Settings of every connection.
+///
+/// - `mmap_size 0`: an I/O error on a mapped page would kill the process.
+/// - `cell_size_check`: damage inside a page is noticed when the page is read.
+/// - `trusted_schema OFF`: a file from elsewhere runs no functions.
+/// - `temp_store MEMORY`: no files outside the data directory.
+const COMMON: &str = "
+    PRAGMA mmap_size = 0;
+    PRAGMA cell_size_check = ON;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA foreign_keys = OFF;
+";
+
+/// Opens a connection that may write, creating the file, and leaves the file as it is.
+pub(crate) fn writable(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.execute_batch(COMMON)?;
+    Ok(conn)
+}
+
+/// Makes a connection the writer's.
+///
+/// - `page_size 4096`: what disks write at once.
+/// - `auto_vacuum INCREMENTAL`: pages freed by expiry can be given back without rewriting the file.
+///   It must be set before the first table exists.
+/// - `journal_mode WAL`: readers do not stop the writer, and a commit is one append and one sync.
+/// - `synchronous FULL`: a commit returns after its sync. `NORMAL` lost every acknowledged change
+///   since the last checkpoint in a power cut.
+/// - `journal_size_limit`: a log that grew during a backup is cut back afterwards.
+pub(crate) fn make_writer(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(
+        "PRAGMA page_size = 4096;
+         PRAGMA auto_vacuum = INCREMENTAL;
+         PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA cache_size = -16384;
+         PRAGMA journal_size_limit = 67108864;",
+    )?;
+    conn.pragma_update(None, "wal_autocheckpoint", LOG_PAGES_MAX)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// Opens a connection that moves pages from the log to the database file, and nothing else.
+pub(crate) fn checkpointer(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.execute_batch(COMMON)?;
+    conn.execute_batch("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 0;")?;
+    Ok(conn)
+}
+
+/// Opens a connection that reads.
+pub(crate) fn reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.execute_batch(COMMON)?;
+    conn.execute_batch("PRAGMA cache_size = -2048; PRAGMA busy_timeout = 5000;")?;
+    conn.set_prepared_statement_cache_capacity(64);
+    Ok(conn)
+}

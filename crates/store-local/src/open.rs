@@ -1,0 +1,149 @@
+//! Opening a data directory: lock, format, books, threads.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use raincheck_core::id::{FencingToken, JobId};
+use raincheck_core::job::Status;
+use raincheck_store::leases::Leases;
+use rusqlite::Connection;
+
+use crate::body::registry::Registry;
+use crate::body::sweep;
+use crate::change::NumberedRoute;
+use crate::checkpoint::{self, Checkpoints};
+use crate::error::OpenError;
+use crate::fault::Fault;
+use crate::files::{self, Layout};
+use crate::inbox::Inbox;
+use crate::ledger::{Books, Ledger};
+use crate::lock::{self, Lock};
+use crate::reader::Readers;
+use crate::recent::Recent;
+use crate::shared::Shared;
+use crate::threads::Threads;
+use crate::{connection, migrate, row, writer};
+
+/// The parts of an open store.
+pub(crate) struct Opened {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) readers: Readers,
+    pub(crate) threads: Threads,
+}
+
+/// Opens the data directory `root`, creating it if it is missing.
+pub(crate) fn open(root: &Path) -> Result<Opened, OpenError> {
+    let layout = Layout::new(root);
+    files::create_dir(root).map_err(|error| OpenError::of_io(root, &error))?;
+    let lock = Lock::take(root, &layout.lock())?;
+    let conn = database(&layout)?;
+    let of_engine = |error: rusqlite::Error| OpenError::of_engine(layout.database(), &error);
+    let books = books(&conn).map_err(of_engine)?;
+    let routes = books.routes.clone();
+    let shared = shared(&layout, books)?;
+    let inbox = Arc::new(Inbox::new());
+    let threads = start(&layout, conn, lock, &shared, &inbox, &routes)?;
+    Ok(Opened {
+        shared,
+        inbox,
+        readers: Readers::new(layout.database()),
+        threads,
+    })
+}
+
+/// The writer's connection to a database of the latest format.
+fn database(layout: &Layout) -> Result<Connection, OpenError> {
+    let path = layout.database();
+    let failed = |error: rusqlite::Error| OpenError::of_engine(&path, &error);
+    let mut conn = connection::writable(&path).map_err(failed)?;
+    let format = migrate::check(&conn, layout.root(), &path)?;
+    connection::make_writer(&conn).map_err(failed)?;
+    migrate::migrate(&mut conn, format).map_err(failed)?;
+    files::sync_dir(layout.root()).map_err(|error| OpenError::of_io(layout.root(), &error))?;
+    Ok(conn)
+}
+
+fn shared(layout: &Layout, books: Books) -> Result<Arc<Shared>, OpenError> {
+    let bodies = layout.bodies();
+    let failed = |error: std::io::Error| OpenError::of_io(&bodies, &error);
+    files::create_dir(&bodies).map_err(failed)?;
+    let registry = Registry::new(bodies.clone()).map_err(failed)?;
+    Ok(Arc::new(Shared {
+        fault: Arc::new(Fault::new()),
+        ledger: Ledger::new(books),
+        recent: Recent::default(),
+        leases: Leases::default(),
+        bodies: registry,
+        checkpoints: Arc::new(Checkpoints::default()),
+        closed: AtomicBool::new(false),
+    }))
+}
+
+/// Counts, routes and orphans, each from an index: no job is loaded.
+fn books(conn: &Connection) -> rusqlite::Result<Books> {
+    let mut books = Books::default();
+    let mut statement = conn.prepare("SELECT number, name FROM routes ORDER BY number")?;
+    let routes = statement.query_map((), |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+    for route in routes {
+        let (number, name) = route?;
+        if let Ok(name) = name.parse() {
+            books.routes.push(NumberedRoute { number, name });
+        }
+    }
+    let mut statement = conn.prepare(
+        "SELECT route, status, count(*) FROM jobs INDEXED BY jobs_status GROUP BY route, status",
+    )?;
+    let counts = statement.query_map((), |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?))
+    })?;
+    for count in counts {
+        let (route, status, count) = count?;
+        if let Some(status) = row::job::status_of(status) {
+            books.counts.insert((route, status), count.cast_unsigned());
+        }
+    }
+    orphans(conn, &mut books)?;
+    Ok(books)
+}
+
+fn orphans(conn: &Connection, books: &mut Books) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare(
+        "SELECT id, token FROM jobs INDEXED BY jobs_status WHERE route = ?1 AND status = ?2",
+    )?;
+    let processing = row::job::status_number(Status::Processing);
+    for route in &books.routes {
+        let mut rows = statement.query((route.number, processing))?;
+        while let Some(row) = rows.next()? {
+            if let Some(id) = JobId::from_bytes(row.get(0)?) {
+                let token = row.get::<_, i64>(1)?.cast_unsigned();
+                books.orphans.insert(id, FencingToken(token));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn start(
+    layout: &Layout,
+    conn: Connection,
+    lock: Lock,
+    shared: &Arc<Shared>,
+    inbox: &Arc<Inbox>,
+    routes: &[NumberedRoute],
+) -> Result<Threads, OpenError> {
+    let path = layout.database();
+    let of_io = |error: std::io::Error| OpenError::of_io(layout.root(), &error);
+    let of_engine = |error: rusqlite::Error| OpenError::of_engine(&path, &error);
+    let mover = connection::checkpointer(&path).map_err(of_engine)?;
+    let looker = connection::reader(&path).map_err(of_engine)?;
+    let keep = lock::file(&layout.keep_lock()).map_err(of_io)?;
+    // Should one of them not start, those before it end with what they share.
+    let mut threads = Threads::new(Arc::clone(shared), Arc::clone(inbox), lock);
+    threads.writer = Some(writer::start(conn, shared, inbox, routes).map_err(of_io)?);
+    let checkpoints = checkpoint::start(mover, &shared.checkpoints, &shared.fault);
+    threads.checkpoint = Some(checkpoints.map_err(of_io)?);
+    threads.sweep = Some(sweep::start(shared, looker, keep).map_err(of_io)?);
+    Ok(threads)
+}

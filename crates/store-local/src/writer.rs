@@ -1,0 +1,217 @@
+//! The one writer: a thread with its own connection that gathers changes into transactions.
+//!
+//! One sync serves every change of a batch, and nothing is answered before it has returned. While
+//! changes come one at a time each is written at once; as soon as a batch had several, the writer
+//! waits up to [`LINGER`] for as many again before it begins the next. That halves the work per
+//! change under load and costs a lone client nothing.
+
+mod apply;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use raincheck_store as store;
+use rusqlite::Connection;
+
+use crate::change::{Effect, NumberedRoute, Prepared};
+use crate::error::{Reach, reach};
+use crate::inbox::{Handed, Inbox, Next};
+use crate::shared::Shared;
+use apply::Routes;
+
+/// How long a batch waits to become as large as the one before.
+const LINGER: Duration = Duration::from_millis(2);
+/// How long nothing must have happened before the writer looks after the file.
+const IDLE: Duration = Duration::from_secs(1);
+/// How long it waits between two steps of that.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Pages that are given back to the file system in one idle step.
+const VACUUM_PAGES: u32 = 512;
+
+/// The writer's own things.
+struct Writer {
+    conn: Connection,
+    routes: Routes,
+    shared: Arc<Shared>,
+    inbox: Arc<Inbox>,
+}
+
+/// Starts the writer. It ends, having written all that was handed in, when the inbox is closed, and
+/// gives its connection back.
+pub(crate) fn start(
+    conn: Connection,
+    shared: &Arc<Shared>,
+    inbox: &Arc<Inbox>,
+    routes: &[NumberedRoute],
+) -> std::io::Result<JoinHandle<Connection>> {
+    let writer = Writer {
+        conn,
+        routes: Routes::new(routes),
+        shared: Arc::clone(shared),
+        inbox: Arc::clone(inbox),
+    };
+    std::thread::Builder::new()
+        .name("store-writer".to_owned())
+        .spawn(move || writer.run())
+}
+
+/// Nobody may wait for a writer that is gone.
+struct Farewell {
+    shared: Arc<Shared>,
+    inbox: Arc<Inbox>,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared.fault.raise("the writer panicked");
+        }
+        self.inbox.abandon();
+    }
+}
+
+impl Writer {
+    fn run(mut self) -> Connection {
+        let _farewell = Farewell {
+            shared: Arc::clone(&self.shared),
+            inbox: Arc::clone(&self.inbox),
+        };
+        let mut expected = 1;
+        let mut idle = IDLE;
+        loop {
+            let linger = if expected > 1 { LINGER } else { Duration::ZERO };
+            match self.inbox.next(expected, linger, idle) {
+                Next::Batch(batch) => {
+                    expected = batch.len();
+                    idle = IDLE;
+                    self.write(batch);
+                }
+                Next::Idle => {
+                    expected = 1;
+                    idle = if self.give_back_pages() { PAUSE } else { IDLE };
+                }
+                Next::Closed => return self.conn,
+            }
+        }
+    }
+
+    /// Writes a batch and answers everybody in it.
+    fn write(&mut self, batch: Vec<Handed>) {
+        if let Err(refusal) = self.shared.fault.check() {
+            return answer_all(batch, &refusal);
+        }
+        let mut outcomes = Vec::with_capacity(batch.len());
+        match self.transaction(&batch, &mut outcomes) {
+            Ok(()) => self.durable(batch, outcomes),
+            Err(error) => self.failed(batch, &error),
+        }
+    }
+
+    fn transaction(
+        &mut self,
+        batch: &[Handed],
+        outcomes: &mut Vec<Result<Effect, store::Error>>,
+    ) -> rusqlite::Result<()> {
+        self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
+        for handed in batch {
+            outcomes.push(apply::apply(&self.conn, &mut self.routes, &handed.change)?);
+        }
+        self.conn.prepare_cached("COMMIT")?.execute(())?;
+        Ok(())
+    }
+
+    /// The sync has returned: books first, so that what is answered can be read, then answers.
+    fn durable(&mut self, batch: Vec<Handed>, outcomes: Vec<Result<Effect, store::Error>>) {
+        let mut effects = Vec::with_capacity(batch.len());
+        let mut changes: Vec<Prepared> = Vec::with_capacity(batch.len());
+        let mut answers = Vec::with_capacity(batch.len());
+        for (handed, outcome) in batch.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(effect) => {
+                    effects.push(effect);
+                    answers.push((handed.done, Ok(())));
+                    self.shared.bodies.referred(handed.change.files());
+                    changes.push(handed.change);
+                }
+                Err(refused) => {
+                    self.shared.bodies.unclaimed(handed.change.files());
+                    answers.push((handed.done, Err(refused)));
+                }
+            }
+        }
+        let freed = effects.iter_mut().flat_map(|effect| effect.freed.drain(..));
+        self.shared.bodies.doom(freed);
+        self.shared.ledger.enter(&effects, &self.routes.kept());
+        self.shared.recent.enter(changes.into_iter());
+        for (done, answer) in answers {
+            // Nobody listens where the caller has given up; the change stands all the same.
+            _ = done.send(answer);
+        }
+        self.shared.checkpoints.committed();
+    }
+
+    fn failed(&mut self, batch: Vec<Handed>, error: &rusqlite::Error) {
+        self.routes.dropped();
+        let reach = reach(error);
+        // Where there is no transaction any more, the engine has rolled it back itself.
+        let rolled_back = self.conn.is_autocommit() || self.conn.execute_batch("ROLLBACK").is_ok();
+        if !rolled_back || reach == Reach::Fault {
+            let reason = format!("a write failed: {error}");
+            self.shared.fault.raise(&reason);
+            return answer_all(batch, &store::Error::Unavailable(reason));
+        }
+        match reach {
+            Reach::Damage if batch.len() > 1 => {
+                for handed in batch {
+                    self.write(vec![handed]);
+                }
+            }
+            Reach::Damage => self.refuse(batch, &store::Error::Corrupt(error.to_string())),
+            Reach::Full | Reach::Fault => {
+                self.refuse(batch, &store::Error::Full(error.to_string()))
+            }
+        }
+    }
+
+    /// Nothing of this batch is on disk, and the engine goes on.
+    fn refuse(&self, batch: Vec<Handed>, why: &store::Error) {
+        for handed in &batch {
+            self.shared.bodies.unclaimed(handed.change.files());
+        }
+        answer_all(batch, why);
+    }
+
+    /// Gives pages that expiry freed back to the file system, a few at a time, once a quarter of
+    /// the file is free: below that they are soon used again. False: there is nothing to do.
+    fn give_back_pages(&self) -> bool {
+        if self.shared.fault.reason().is_some() || !self.has_spare_pages().unwrap_or(false) {
+            return false;
+        }
+        let step = format!("PRAGMA incremental_vacuum({VACUUM_PAGES})");
+        match self.conn.execute_batch(&step) {
+            Ok(()) => {
+                self.shared.checkpoints.committed();
+                true
+            }
+            Err(error) => {
+                if reach(&error) == Reach::Fault {
+                    self.shared.fault.raise(&format!("a write failed: {error}"));
+                }
+                false
+            }
+        }
+    }
+
+    fn has_spare_pages(&self) -> rusqlite::Result<bool> {
+        let number = |pragma: &str| self.conn.query_row(pragma, (), |row| row.get::<_, u32>(0));
+        let free = number("PRAGMA freelist_count")?;
+        Ok(free >= VACUUM_PAGES && free >= number("PRAGMA page_count")? / 4)
+    }
+}
+
+fn answer_all(batch: Vec<Handed>, why: &store::Error) {
+    for handed in batch {
+        _ = handed.done.send(Err(why.clone()));
+    }
+}

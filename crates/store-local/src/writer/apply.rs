@@ -1,0 +1,263 @@
+//! One change inside a transaction: look at the stored job, refuse or write.
+
+use std::collections::HashMap;
+
+use raincheck_core::id::{JobId, RouteName};
+use raincheck_core::job::Status;
+use raincheck_core::time::Timestamp;
+use raincheck_store::{self as store, BodyId};
+use rusqlite::{CachedStatement, Connection, OptionalExtension};
+
+use crate::change::{Attached, Effect, NumberedRoute, Prepared, PreparedPut};
+use crate::row;
+
+/// What the guards look at.
+const LOOK: &str = "SELECT revision, token, route, status FROM jobs WHERE id = ?1";
+const INSERT_JOB: &str = "INSERT INTO jobs
+    (id, route, status, due_at, over_at, revision, token, record)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+const UPDATE_JOB: &str = "UPDATE jobs SET
+    route = ?2, status = ?3, due_at = ?4, over_at = ?5, revision = ?6, token = ?7, record = ?8
+    WHERE id = ?1";
+const DELETE_JOB: &str = "DELETE FROM jobs WHERE id = ?1";
+const NEW_ROUTE: &str = "INSERT INTO routes (name) VALUES (?1) RETURNING number";
+
+/// The statements of a table of requests or responses.
+struct Beside {
+    put: &'static str,
+    file: &'static str,
+    delete: &'static str,
+}
+
+const REQUESTS: Beside = Beside {
+    put: "INSERT OR REPLACE INTO requests (id, body, record) VALUES (?1, ?2, ?3)",
+    file: "SELECT body FROM requests WHERE id = ?1",
+    delete: "DELETE FROM requests WHERE id = ?1",
+};
+const RESPONSES: Beside = Beside {
+    put: "INSERT OR REPLACE INTO responses (id, body, record) VALUES (?1, ?2, ?3)",
+    file: "SELECT body FROM responses WHERE id = ?1",
+    delete: "DELETE FROM responses WHERE id = ?1",
+};
+
+/// The routes' numbers, and which of them this transaction made.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    numbers: HashMap<RouteName, u32>,
+    new: Vec<NumberedRoute>,
+}
+
+impl Routes {
+    pub(super) fn new(known: &[NumberedRoute]) -> Self {
+        let numbers = known.iter().map(|route| (route.name.clone(), route.number));
+        Self {
+            numbers: numbers.collect(),
+            new: Vec::new(),
+        }
+    }
+
+    /// The transaction is durable: the routes it made.
+    pub(super) fn kept(&mut self) -> Vec<NumberedRoute> {
+        std::mem::take(&mut self.new)
+    }
+
+    /// The transaction was rolled back, and with it the routes it made.
+    pub(super) fn dropped(&mut self) {
+        for route in self.new.drain(..) {
+            self.numbers.remove(&route.name);
+        }
+    }
+
+    fn number(&mut self, conn: &Connection, name: &RouteName) -> rusqlite::Result<u32> {
+        if let Some(number) = self.numbers.get(name) {
+            return Ok(*number);
+        }
+        let number = conn
+            .prepare_cached(NEW_ROUTE)?
+            .query_row((name.as_str(),), |row| row.get(0))?;
+        self.numbers.insert(name.clone(), number);
+        self.new.push(NumberedRoute {
+            number,
+            name: name.clone(),
+        });
+        Ok(number)
+    }
+}
+
+/// The stored job, as far as the guards need it.
+struct Stored {
+    revision: u64,
+    token: u64,
+    route: u32,
+    status: Status,
+}
+
+/// Carries out one change, or says why it is refused. An outer error spoils the transaction.
+pub(super) fn apply(
+    conn: &Connection,
+    routes: &mut Routes,
+    change: &Prepared,
+) -> rusqlite::Result<Result<Effect, store::Error>> {
+    let stored = match change {
+        // The insert itself notices a job that is there.
+        Prepared::Put(put) if put.from.is_none() => None,
+        _ => look(conn, change.job())?,
+    };
+    if let Err(refused) = guard(change, stored.as_ref()) {
+        return Ok(Err(refused));
+    }
+    match change {
+        Prepared::Put(put) => put_job(conn, routes, put, stored.as_ref()),
+        Prepared::Delete { job, .. } => delete_job(conn, *job, stored.as_ref()).map(Ok),
+    }
+}
+
+fn look(conn: &Connection, id: JobId) -> rusqlite::Result<Option<Stored>> {
+    conn.prepare_cached(LOOK)?
+        .query_row((id.as_bytes(),), |row| {
+            let number: u8 = row.get(3)?;
+            Ok(Stored {
+                revision: row.get::<_, i64>(0)?.cast_unsigned(),
+                token: row.get::<_, i64>(1)?.cast_unsigned(),
+                route: row.get(2)?,
+                status: row::job::status_of(number)
+                    .ok_or(rusqlite::Error::IntegralValueOutOfRange(3, number.into()))?,
+            })
+        })
+        .optional()
+}
+
+/// The fence is looked at before the revision: an attempt that is over is to be told so, not to
+/// load the job and decide again.
+fn guard(change: &Prepared, stored: Option<&Stored>) -> Result<(), store::Error> {
+    let (job, expected, fence) = match change {
+        Prepared::Put(put) => match put.from {
+            None => return Ok(()),
+            Some(from) => (put.job.id(), from, put.fence),
+        },
+        Prepared::Delete { job, from } => (*job, *from, None),
+    };
+    if let (Some(fence), Some(stored)) = (fence, stored)
+        && stored.token != fence.0
+    {
+        return Err(store::Error::Fenced(job));
+    }
+    let found = stored.map(|stored| raincheck_core::id::Revision(stored.revision));
+    if found == Some(expected) {
+        return Ok(());
+    }
+    Err(store::Error::Conflict {
+        job,
+        expected,
+        found,
+    })
+}
+
+fn put_job(
+    conn: &Connection,
+    routes: &mut Routes,
+    put: &PreparedPut,
+    stored: Option<&Stored>,
+) -> rusqlite::Result<Result<Effect, store::Error>> {
+    let id = put.job.id();
+    let route = routes.number(conn, put.job.route())?;
+    let statement = if stored.is_some() {
+        UPDATE_JOB
+    } else {
+        INSERT_JOB
+    };
+    match write_job(&mut conn.prepare_cached(statement)?, put, route) {
+        Err(error) if stored.is_none() && is_duplicate(&error) => {
+            return Ok(Err(store::Error::Exists(id)));
+        }
+        other => other?,
+    };
+    let mut freed = Vec::new();
+    if let Some(request) = &put.request {
+        attach(conn, &REQUESTS, id, request, stored.is_some(), &mut freed)?;
+    }
+    if let Some(response) = &put.response {
+        attach(conn, &RESPONSES, id, response, stored.is_some(), &mut freed)?;
+    } else if put.drops_response && stored.is_some() {
+        detach(conn, &RESPONSES, id, &mut freed)?;
+    }
+    Ok(Ok(Effect {
+        job: id,
+        was: stored.map(|stored| (stored.route, stored.status)),
+        is: Some((route, put.job.status())),
+        freed,
+    }))
+}
+
+fn write_job(
+    statement: &mut CachedStatement<'_>,
+    put: &PreparedPut,
+    route: u32,
+) -> rusqlite::Result<usize> {
+    let millis = |time: Option<Timestamp>| time.map(|time| time.as_millis().cast_signed());
+    statement.execute((
+        put.job.id().as_bytes(),
+        route,
+        row::job::status_number(put.job.status()),
+        millis(put.job.due_at()),
+        millis(put.over_at()),
+        put.job.revision().0.cast_signed(),
+        put.job.token().0.cast_signed(),
+        &put.record,
+    ))
+}
+
+fn is_duplicate(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
+}
+
+fn attach<T>(
+    conn: &Connection,
+    table: &Beside,
+    id: JobId,
+    new: &Attached<T>,
+    replaces: bool,
+    freed: &mut Vec<BodyId>,
+) -> rusqlite::Result<()> {
+    if replaces {
+        let old = file_of(conn, table, id)?;
+        freed.extend(old.filter(|old| new.file != Some(*old)));
+    }
+    let file = new.file.map(|file| file.0.to_be_bytes());
+    conn.prepare_cached(table.put)?
+        .execute((id.as_bytes(), file, &new.record))?;
+    Ok(())
+}
+
+fn detach(
+    conn: &Connection,
+    table: &Beside,
+    id: JobId,
+    freed: &mut Vec<BodyId>,
+) -> rusqlite::Result<()> {
+    freed.extend(file_of(conn, table, id)?);
+    conn.prepare_cached(table.delete)?
+        .execute((id.as_bytes(),))?;
+    Ok(())
+}
+
+fn file_of(conn: &Connection, table: &Beside, id: JobId) -> rusqlite::Result<Option<BodyId>> {
+    let file: Option<Option<[u8; 16]>> = conn
+        .prepare_cached(table.file)?
+        .query_row((id.as_bytes(),), |row| row.get(0))
+        .optional()?;
+    Ok(file.flatten().map(|id| BodyId(u128::from_be_bytes(id))))
+}
+
+fn delete_job(conn: &Connection, id: JobId, stored: Option<&Stored>) -> rusqlite::Result<Effect> {
+    let mut freed = Vec::new();
+    conn.prepare_cached(DELETE_JOB)?.execute((id.as_bytes(),))?;
+    detach(conn, &REQUESTS, id, &mut freed)?;
+    detach(conn, &RESPONSES, id, &mut freed)?;
+    Ok(Effect {
+        job: id,
+        was: stored.map(|stored| (stored.route, stored.status)),
+        is: None,
+        freed,
+    })
+}
