@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::bound::{Must, WAIT, within, within_time};
+use crate::pattern;
 use crate::wire::{Body, Decoder, End, Fill, Framing, Head, NoHead, Piece, Wire};
 
 /// How a connection ended.
@@ -78,6 +79,16 @@ impl Client {
             self.wire.write(bytes.as_ref()),
         )
         .await
+    }
+
+    /// Writes `len` bytes of the pattern.
+    pub async fn send_pattern(&mut self, len: u64) {
+        let mut offset = 0;
+        while offset < len {
+            let piece = pattern::bytes(offset, (len - offset).min(1 << 18) as usize);
+            self.send(&piece).await;
+            offset += piece.len() as u64;
+        }
     }
 
     /// Writes until the server has taken nothing for half a second, or `most` bytes are gone, and
