@@ -1,0 +1,105 @@
+//! `raincheck demo`: a gateway, a slow backend and a client in one process, offline.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use raincheck_config::{Overrides, Plan};
+use raincheck_gateway::server::{Server, ServerOptions};
+use raincheck_store_local::{LocalStore, Options};
+
+use crate::ambient::System;
+use crate::cli::DemoArgs;
+use crate::demo::backend::SlowBackend;
+use crate::demo::client::{self, Story};
+use crate::exit::Code;
+use crate::output::Output;
+use crate::shutdown::{Signals, Why};
+use crate::wire::{self, Gateway, Ports};
+
+/// Runs the demo until it is asked to stop, or once through with `--once`.
+pub fn run(args: DemoArgs, out: Output) -> anyhow::Result<Code> {
+    raincheck_telemetry::log::init("warn", false, out.colour());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let directory = Scratch::new()?;
+    runtime.block_on(demo(args, &directory, &out))
+}
+
+/// A data directory that goes away with the demo.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("raincheck-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What stays in the temporary directory after a failure here harms nobody.
+        _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn demo(args: DemoArgs, directory: &Scratch, out: &Output) -> anyhow::Result<Code> {
+    let mut signals = Signals::listen()?;
+    let work = Duration::from_secs(args.seconds);
+    let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let backend = Server::bind(loopback(0)).context("cannot open a port for the backend")?;
+    let upstream = format!("http://{}", backend.local_addr());
+    let backend =
+        Server::start(backend, Arc::new(SlowBackend::new(work)), ServerOptions::default())?;
+    let store = LocalStore::open(directory.0.join("data"), Options::default())?;
+    let plan = plan(&args, &upstream, loopback(args.port))?;
+    let Ok(ports) = Ports::open(&plan) else {
+        out.error(&format!("port {} is in use; try: raincheck demo --port 0", args.port));
+        return Ok(Code::PortInUse);
+    };
+    let gateway = wire::start(plan, Arc::new(store), ports, Arc::new(System))?;
+    let told = tell(&gateway, &args, out);
+    let stopped = tokio::select! {
+        told = told => told.map(|()| args.once),
+        () = signals.next() => Ok(true),
+    };
+    if let Ok(false) = stopped {
+        out.talk("\nStill running, to try it yourself; Ctrl-C stops it and deletes its data.");
+        signals.next().await;
+    }
+    gateway.stop(Duration::ZERO, &Why::Asked, &mut signals).await;
+    backend.drain(Duration::ZERO).await;
+    stopped.map(|_| Code::Ok)
+}
+
+fn plan(args: &DemoArgs, upstream: &str, listen: SocketAddr) -> anyhow::Result<Plan> {
+    let overrides = Overrides {
+        upstream: Some(upstream.to_owned()),
+        hold: Some(format!("{}s", args.hold)),
+        listen: Some(listen.to_string()),
+        admin_listen: Some("127.0.0.1:0".to_owned()),
+        ..Overrides::default()
+    };
+    raincheck_config::load(None, std::iter::empty(), &overrides)
+        .map_err(|errors| anyhow::anyhow!("{errors}"))
+}
+
+/// Explains, prints what to paste, and plays a client.
+async fn tell(gateway: &Gateway, args: &DemoArgs, out: &Output) -> anyhow::Result<()> {
+    let server = gateway.public.first().context("no listener")?;
+    let base = format!("http://{}", server.local_addr());
+    out.talk(&format!(
+        "A backend that takes {} s for each report, and raincheck in front of it.\n\
+         Clients are held for {} s; then they get a ticket, while the same request goes on.\n\n\
+         Try it in another terminal:\n\
+         \x20 curl -i {base}/report          a ticket after {} s; its Location is the job\n\
+         \x20 curl -i {base}/fast            relayed at once, as if raincheck were not there\n\
+         \x20 curl -i {base}/report -H 'Prefer: respond-async'    a ticket at once\n",
+        args.seconds, args.hold, args.hold
+    ));
+    let story = Story { base, out, json: out.is_json() };
+    client::play(&story).await
+}

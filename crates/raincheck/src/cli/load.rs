@@ -1,0 +1,76 @@
+//! Command line, environment and file -> a checked plan.
+
+use std::ffi::OsStr;
+use std::fs;
+
+use raincheck_config::{Overrides, Plan};
+
+use super::{ConfigArgs, OverrideArgs, StoreArgs};
+use crate::exit::{Code, Failure};
+use crate::output::Output;
+
+impl ConfigArgs {
+    /// The plan, or everything that is wrong with it. Warnings are for [`warn`].
+    pub fn load(&self) -> anyhow::Result<Plan> {
+        load(self.config.as_deref(), &self.overrides.overrides())
+    }
+}
+
+impl StoreArgs {
+    /// The plan, for its data directory.
+    pub fn load(&self) -> anyhow::Result<Plan> {
+        let mut overrides = Overrides::default();
+        overrides.store_path =
+            self.store_path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        load(self.config.as_deref(), &overrides)
+    }
+}
+
+impl OverrideArgs {
+    fn overrides(&self) -> Overrides {
+        let Self { upstream, mode, hold, timeout, listen, behind, .. } = self.clone();
+        let Self { admin_listen, store_path, log_level, log_format, .. } = self.clone();
+        Overrides {
+            upstream,
+            mode,
+            hold,
+            timeout,
+            listen,
+            behind,
+            admin_listen,
+            store_path,
+            log_level,
+            log_format,
+        }
+    }
+}
+
+/// Shows what is odd about a plan.
+pub fn warn(plan: &Plan, out: Output) {
+    for warning in &plan.warnings {
+        out.say(format_args!("{}\n", warning.render(out.colours())));
+    }
+}
+
+fn load(file: Option<&OsStr>, overrides: &Overrides) -> anyhow::Result<Plan> {
+    // An empty variable counts as not set, as compose files leave it.
+    let file = file.filter(|file| !file.is_empty());
+    let text = file.map(|file| read(file).map(|text| (file.to_string_lossy(), text))).transpose()?;
+    let text = text.as_ref().map(|(path, text)| (&**path, text.as_str()));
+    let environment = std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
+    Ok(raincheck_config::load(text, environment, overrides)?)
+}
+
+fn read(file: &OsStr) -> anyhow::Result<String> {
+    let shown = file.to_string_lossy();
+    let bytes = fs::read(file).map_err(|error| {
+        Failure::new(Code::Usage, format!("cannot read the config file {shown}: {error}"))
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let message = format!("the config file {shown} is not UTF-8 text (byte {at})");
+        Failure::new(Code::Usage, message)
+    })?;
+    Ok(text)
+}

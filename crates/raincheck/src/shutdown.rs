@@ -1,0 +1,103 @@
+//! Signals, the grace period, the second signal: how a gateway stops.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+
+use crate::wire::Gateway;
+
+/// Why a gateway stops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// Somebody asked it to.
+    Asked,
+    /// Its store takes no changes any more.
+    StoreFailed(String),
+}
+
+/// The signals that ask for a stop.
+pub struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+/// How long clients may take to hear that the store has failed.
+const FAULT_GRACE: Duration = Duration::from_secs(2);
+/// How long the admin listener may take to end, once nothing else runs.
+const ADMIN_GRACE: Duration = Duration::from_secs(1);
+
+impl Signals {
+    /// Begins to listen for SIGTERM and SIGINT.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next one. Cancel-safe.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}
+
+impl Gateway {
+    /// Waits until there is a reason to stop.
+    pub async fn until_stopped(&self, signals: &mut Signals) -> Why {
+        tokio::select! {
+            why = self.store.faulted() => Why::StoreFailed(why),
+            () = signals.next() => Why::Asked,
+        }
+    }
+
+    /// Stops: no new connections, requests in flight and running attempts finish within `grace`,
+    /// the rest is handed back to the next start. A second signal ends the grace period.
+    pub async fn stop(self, grace: Duration, why: &Why, signals: &mut Signals) {
+        let grace = if *why == Why::Asked { grace } else { grace.min(FAULT_GRACE) };
+        tracing::info!(grace = ?grace, "stopping; a second signal stops at once");
+        let until = Instant::now() + grace;
+        self.runner.begin_drain();
+        let hurried = tokio::select! {
+            () = self.drain_clients(grace) => false,
+            () = signals.next() => true,
+        };
+        let left = if hurried { Duration::ZERO } else { until - Instant::now() };
+        if hurried {
+            self.drain_clients(Duration::ZERO).await;
+        }
+        let drained = tokio::select! {
+            drained = self.runner.drain(left) => drained,
+            () = signals.next() => self.runner.drain(Duration::ZERO).await,
+        };
+        tracing::info!(
+            running = drained.running,
+            handed_back = drained.handed_back,
+            "attempts are over"
+        );
+        if let Some(admin) = &self.admin {
+            admin.drain(ADMIN_GRACE).await;
+        }
+        if let Err(error) = self.store.close().await {
+            tracing::error!(%error, "the store did not close cleanly");
+        }
+    }
+
+    async fn drain_clients(&self, grace: Duration) {
+        let mut drains = tokio::task::JoinSet::new();
+        for server in &self.public {
+            let server = server.clone();
+            drains.spawn(async move { server.drain(grace).await });
+        }
+        while let Some(report) = drains.join_next().await {
+            if let Ok(report) = report
+                && report.cut > 0
+            {
+                tracing::warn!(cut = report.cut, "connections closed with a request in flight");
+            }
+        }
+    }
+}

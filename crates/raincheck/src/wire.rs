@@ -1,0 +1,148 @@
+//! Plan -> Options -> running parts, in order. Read this file second.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use anyhow::Context;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use raincheck_api::Api;
+use raincheck_config::Plan;
+use raincheck_core::ambient::Ambient;
+use raincheck_core::route::RouteTable;
+use raincheck_exchange::Payload;
+use raincheck_gateway::server::{
+    Abort, Bound, Handler, Peer, Server, ServerHandle, ServerOptions,
+};
+use raincheck_gateway::service::{Local, Service};
+use raincheck_runner::Runner;
+use raincheck_store::Store;
+use raincheck_telemetry::Metrics;
+use raincheck_upstreams::Upstreams;
+
+/// Open ports that nobody serves yet.
+pub struct Ports {
+    public: Vec<Bound>,
+    admin: Option<Bound>,
+}
+
+/// A port that could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {addr} ({key}): {source}")]
+pub struct PortError {
+    /// The address.
+    pub addr: SocketAddr,
+    /// The config key that names it.
+    pub key: &'static str,
+    /// What the system said.
+    pub source: std::io::Error,
+}
+
+impl Ports {
+    /// Opens every port of the plan, or none.
+    pub fn open(plan: &Plan) -> Result<Self, PortError> {
+        let bind = |addr: SocketAddr, key| {
+            Server::bind(addr).map_err(|source| PortError { addr, key, source })
+        };
+        let public: Result<Vec<_>, _> =
+            plan.server.listen.iter().map(|addr| bind(*addr, "server.listen")).collect();
+        let admin = plan.admin.listen.map(|addr| bind(addr, "admin.listen")).transpose()?;
+        Ok(Self { public: public?, admin })
+    }
+}
+
+/// A gateway that runs.
+pub struct Gateway {
+    /// The listeners for clients.
+    pub public: Vec<ServerHandle>,
+    /// The listener for operators.
+    pub admin: Option<ServerHandle>,
+    /// The runner.
+    pub runner: Runner,
+    /// The store.
+    pub store: Arc<dyn Store>,
+}
+
+/// Starts every part on the current runtime.
+pub fn start(
+    plan: Plan,
+    store: Arc<dyn Store>,
+    ports: Ports,
+    ambient: Arc<dyn Ambient>,
+) -> anyhow::Result<Gateway> {
+    let options = server_options(&plan);
+    let jobs_path = plan.server.jobs_path.clone();
+    let public_url = plan.server.public_url.clone();
+    let gateway = raincheck_gateway::Options {
+        jobs_path: jobs_path.clone(),
+        public_url: public_url.clone(),
+        trusted_proxies: plan.server.trusted_proxies.clone(),
+        body_idle_timeout: plan.server.body_timeout,
+    };
+    let metrics = Arc::new(Metrics::new(plan.routes.iter().map(|route| &route.name)));
+    let routes = RouteTable::new(plan.routes)
+        .map_err(|errors| anyhow::anyhow!("routes that passed the check collide: {errors:?}"))?;
+    let upstreams = Upstreams::new(raincheck_upstreams::Options::default())
+        .context("TLS to upstreams cannot be set up")?;
+    let runner = Runner::start(raincheck_runner::Options {
+        store: Arc::clone(&store),
+        upstreams,
+        routes: Arc::new(routes),
+        ambient,
+        metrics: Arc::clone(&metrics),
+        attempts: usize::try_from(plan.limits.concurrency).unwrap_or(usize::MAX),
+    });
+    let api = raincheck_api::Options { jobs_path, public_url };
+    let api = Arc::new(Api::new(runner.clone(), metrics, api));
+    let local: Box<dyn Local> = Box::new(JobApi(Arc::clone(&api)));
+    let service = Arc::new(Service::new(runner.clone(), gateway, Some(local)));
+    let serve = |bound| Server::start(bound, Arc::clone(&service), options.clone());
+    let public = ports.public.into_iter().map(serve).collect::<Result<_, _>>()?;
+    let serve_admin = |bound| Server::start(bound, Arc::new(Admin(api)), options.clone());
+    let admin = ports.admin.map(serve_admin).transpose()?;
+    Ok(Gateway { public, admin, runner, store })
+}
+
+fn server_options(plan: &Plan) -> ServerOptions {
+    ServerOptions {
+        head_timeout: plan.server.header_timeout,
+        write_idle_timeout: plan.server.write_timeout,
+        keep_alive_timeout: plan.server.keep_alive,
+        connections_max: plan.server.max_connections,
+        head_bytes_max: plan.server.max_request_head,
+        ..ServerOptions::default()
+    }
+}
+
+/// The job API in front of the routes.
+struct JobApi(Arc<Api>);
+
+impl Local for JobApi {
+    fn claims(&self, path: &str) -> bool {
+        self.0.claims(path)
+    }
+
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> Pin<Box<dyn Future<Output = Response<Payload>> + Send + '_>> {
+        Box::pin(async move { self.0.public(&request).await })
+    }
+}
+
+/// The admin listener.
+struct Admin(Arc<Api>);
+
+impl Handler for Admin {
+    type Body = Payload;
+
+    async fn handle(
+        &self,
+        request: Request<Incoming>,
+        _peer: Peer,
+    ) -> Result<Response<Payload>, Abort> {
+        Ok(self.0.admin(&request).await)
+    }
+}
