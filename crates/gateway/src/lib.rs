@@ -1,9 +1,22 @@
-//! (being built)
+//! The data plane: your clients. Decides nothing: it asks `core::policy` and carries out.
+//!
+//! Read [`service`] first: one request, from its route to its mode. [`server`] is what both
+//! listeners are; `guard` and `check` refuse what two servers could read in two ways.
 
 mod accept;
+mod async_mode;
+mod auto_mode;
 mod check;
+mod client_body;
 mod connection;
 mod drain;
 mod host;
+mod intake;
+mod options;
 mod forward;
 pub mod server;
+pub mod service;
+mod sync_mode;
+mod ticket;
+
+pub use options::Options;

@@ -4,17 +4,19 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use http::request::Parts;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use raincheck_core::outcome::Failure;
 use raincheck_core::policy::hold::{Plan, plan};
 use raincheck_core::prefer::Prefer;
 use raincheck_core::problem::{Problem, ProblemCode};
-use raincheck_core::route::Mode;
+use raincheck_core::route::{Mode, Route};
 use raincheck_exchange::{Payload, answer};
 use raincheck_runner::Runner;
 use raincheck_runner::accept::Accepted;
 use raincheck_runner::status::Links;
+use raincheck_telemetry::Answer;
 use tokio::time::Instant;
 
 use crate::intake;
@@ -79,25 +81,58 @@ impl Service {
         {
             return Ok(local.answer(Request::from_parts(parts, incoming)).await);
         }
+        let (route, answer) = self.route(parts, incoming, &host, peer, came).await?;
+        let status = answer.as_ref().map_or_else(
+            |problem| problem.code.status(),
+            |response| response.status().as_u16(),
+        );
+        if let Some(metrics) = self.runner.metrics().route(&route.name) {
+            metrics.answer(kind(&answer), status, came.elapsed());
+        }
+        answer
+    }
+
+    /// The answer of the route that takes the request.
+    async fn route(
+        &self,
+        parts: Parts,
+        incoming: Incoming,
+        host: &str,
+        peer: Peer,
+        came: Instant,
+    ) -> Result<(Arc<Route>, Result<Response<Payload>, Problem>), Problem> {
         let routes = self.runner.routes();
-        let Some(route) = routes.find(&parts.method, &host, parts.uri.path()) else {
+        let Some(route) = routes.find(&parts.method, host, parts.uri.path()) else {
             let detail = format!("no route takes {} {}", parts.method, parts.uri.path());
             return Err(Problem::new(ProblemCode::RouteNotFound, detail));
         };
         let route = Arc::clone(route);
+        let answer = self.in_mode(&route, parts, incoming, (host, peer), came).await;
+        Ok((route, answer))
+    }
+
+    async fn in_mode(
+        &self,
+        route: &Arc<Route>,
+        parts: Parts,
+        incoming: Incoming,
+        (host, peer): (&str, Peer),
+        came: Instant,
+    ) -> Result<Response<Payload>, Problem> {
         let prefer = match route.mode {
             Mode::Sync => Prefer::default(),
             Mode::Auto | Mode::Async => Prefer::from_headers(&parts.headers),
         };
-        let head = self.forwarder.request_head(parts, &host, &peer)?;
-        let (hold, queued) = match plan(&route, prefer) {
-            Plan::Relay => return self.relay(&route, head, incoming).await,
+        let head = self.forwarder.request_head(parts, host, &peer)?;
+        let (hold, queued) = match plan(route, prefer) {
+            Plan::Relay => return self.relay(route, head, incoming).await,
             Plan::Hold(hold) => (hold, false),
             Plan::Queue(wait) => (wait, true),
         };
         let bodies = &**self.runner.store();
         let whole = intake::take(incoming, route.max_request, &self.options, bodies).await?;
         let id = self.runner.ambient().job_id();
+        let route = Arc::clone(route);
         let accepted =
             Accepted { id, route, head, body: whole.body, trailers: whole.trailers };
         let until = came + hold;
@@ -119,12 +154,29 @@ impl Handler for Service {
         match self.serve(request, peer).await {
             Ok(response) => Ok(response),
             Err(problem) => {
+                self.runner.metrics().problem(problem.code);
                 let instance = problem.job.map(|id| format!("{}/{id}", self.links.base()));
                 Ok(answer::problem(&problem, instance.as_deref()))
             }
         }
     }
 }
+
+/// What kind of answer it is, by what it says of itself.
+fn kind(answer: &Result<Response<Payload>, Problem>) -> Answer {
+    match answer {
+        Err(_) => Answer::Problem,
+        Ok(response) if response.extensions().get::<Ticketed>().is_some() => Answer::Ticket,
+        Ok(response) => match response.body() {
+            Payload::Relay(_) => Answer::Relayed,
+            _ => Answer::Replayed,
+        },
+    }
+}
+
+/// Marks a ticket on its way out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ticketed;
 
 /// What a client is told of an exchange that failed.
 pub(crate) fn failed(failure: &Failure) -> Problem {

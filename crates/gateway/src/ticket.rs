@@ -7,6 +7,8 @@ use raincheck_core::prefer::Prefer;
 use raincheck_exchange::{Payload, answer};
 use raincheck_runner::{Runner, status};
 
+use crate::service::Ticketed;
+
 /// `Raincheck-Job-Id`, on tickets and results.
 pub(crate) const JOB_ID: HeaderName = HeaderName::from_static("raincheck-job-id");
 
@@ -19,6 +21,7 @@ pub(crate) fn ticket(
 ) -> Response<Payload> {
     let document = status::document(job, links, None);
     let mut response = answer::json(StatusCode::ACCEPTED, &document);
+    response.extensions_mut().insert(Ticketed);
     let headers = response.headers_mut();
     let location = links.job(job);
     let typical = runner.typical(job.route());

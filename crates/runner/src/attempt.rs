@@ -144,10 +144,20 @@ impl Shared {
         let ended = race(exchange, &entry.close, &self.hand_back).await;
         drop(permit);
         self.dispatch.ring(&route.name);
-        self.pace.took(&route.name, begun.elapsed());
+        let took = begun.elapsed();
+        let metrics = self.metrics.route(&route.name);
         match ended {
-            Ended::Outcome(result) => self.settle(&job, result).await,
+            Ended::Outcome(result) => {
+                self.pace.took(&route.name, took);
+                if let Some(metrics) = metrics {
+                    metrics.attempt(result.is_ok(), took);
+                }
+                self.settle(&job, result).await;
+            }
             Ended::HandedBack => {
+                if let Some(metrics) = metrics {
+                    metrics.handed_back();
+                }
                 let event = Event::HandBack { token: job.token(), seen: CLOSED_SEEN };
                 if let Err(error) = self.transit(job.id(), &event).await {
                     tracing::warn!(job = %job.id(), %error, "an attempt could not be handed back");

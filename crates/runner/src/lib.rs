@@ -36,6 +36,7 @@ use raincheck_core::job::Job;
 use raincheck_core::route::{Route, RouteTable};
 use raincheck_core::time::Timestamp;
 use raincheck_store::Store;
+use raincheck_telemetry::Metrics;
 use raincheck_upstreams::Upstreams;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -58,6 +59,8 @@ pub struct Options {
     pub routes: Arc<RouteTable>,
     /// Clock and chance.
     pub ambient: Arc<dyn Ambient>,
+    /// Where attempts are counted.
+    pub metrics: Arc<Metrics>,
     /// Attempts in flight at most, over all routes.
     pub attempts: usize,
 }
@@ -74,12 +77,12 @@ pub(crate) struct Shared {
     pub(crate) upstreams: Upstreams,
     pub(crate) routes: Arc<RouteTable>,
     pub(crate) ambient: Arc<dyn Ambient>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) permits: permits::Permits,
     pub(crate) running: running::Running,
     pub(crate) watchers: watch::Watchers,
     pub(crate) pace: pace::Pace,
     pub(crate) dispatch: dispatch::Bell,
-    pub(crate) sweep: tokio::sync::Notify,
     pub(crate) tasks: TaskTracker,
     /// Set first at shutdown: nothing new is accepted or leased.
     pub(crate) draining: CancellationToken,
@@ -98,18 +101,18 @@ impl Shared {
 impl Runner {
     /// Starts the loops on the current runtime, and takes care of what an earlier process left.
     pub fn start(options: Options) -> Self {
-        let Options { store, upstreams, routes, ambient, attempts } = options;
+        let Options { store, upstreams, routes, ambient, metrics, attempts } = options;
         let shared = Arc::new(Shared {
             permits: permits::Permits::new(&routes, attempts),
             store,
             upstreams,
             routes,
             ambient,
+            metrics,
             running: running::Running::default(),
             watchers: watch::Watchers::default(),
             pace: pace::Pace::default(),
             dispatch: dispatch::Bell::default(),
-            sweep: tokio::sync::Notify::new(),
             tasks: TaskTracker::new(),
             draining: CancellationToken::new(),
             hand_back: CancellationToken::new(),
@@ -137,6 +140,11 @@ impl Runner {
     /// Clock and chance.
     pub fn ambient(&self) -> &Arc<dyn Ambient> {
         &self.shared.ambient
+    }
+
+    /// Where requests and attempts are counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.shared.metrics
     }
 
     /// How backends are reached.

@@ -1,1 +1,11 @@
-//! (being built)
+//! Every name we emit: metrics with their labels, and how log lines look.
+//!
+//! [`names`] is the list of all metrics; [`Metrics`] holds them; [`log`] sets up tracing. There is
+//! no global registry: whoever counts is handed a [`Metrics`].
+
+pub mod labels;
+pub mod log;
+pub mod metrics;
+pub mod names;
+
+pub use metrics::{Answer, Metrics, RouteMetrics};

@@ -1,0 +1,46 @@
+//! Label types; their cardinality is bounded by the number of routes and codes.
+
+use prometheus_client::encoding::EncodeLabelSet;
+
+/// A route.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RouteLabel {
+    /// Its name.
+    pub route: String,
+}
+
+/// An answer of a route.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AnswerLabel {
+    /// The route's name.
+    pub route: String,
+    /// What kind of answer.
+    pub answer: &'static str,
+    /// Its status class.
+    pub class: &'static str,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AttemptLabel {
+    /// The route's name.
+    pub route: String,
+    /// How.
+    pub outcome: &'static str,
+}
+
+/// Jobs of a route in a status.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct JobsLabel {
+    /// The route's name.
+    pub route: String,
+    /// The status.
+    pub status: &'static str,
+}
+
+/// A problem code.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ProblemLabel {
+    /// The code's slug.
+    pub code: &'static str,
+}

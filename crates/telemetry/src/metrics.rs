@@ -1,0 +1,194 @@
+//! The metrics themselves. Those of a route are resolved once, so that a request only counts.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use raincheck_core::id::RouteName;
+use raincheck_core::job::Status;
+use raincheck_core::problem::ProblemCode;
+
+use crate::labels::{AnswerLabel, AttemptLabel, JobsLabel, ProblemLabel, RouteLabel};
+use crate::names::{self, Name};
+
+/// From 1 ms to about an hour and a half.
+const BUCKETS: [f64; 14] =
+    [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 30.0, 60.0, 300.0, 1800.0, 5400.0];
+
+type Histograms = Family<RouteLabel, Histogram, fn() -> Histogram>;
+
+fn histogram() -> Histogram {
+    Histogram::new(BUCKETS)
+}
+
+/// All metrics of a process.
+pub struct Metrics {
+    registry: Registry,
+    routes: HashMap<RouteName, RouteMetrics>,
+    jobs: Family<JobsLabel, Gauge>,
+    in_flight: Gauge,
+    problems: Family<ProblemLabel, Counter>,
+}
+
+/// What kind of answer a client got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The upstream's, as it came.
+    Relayed,
+    /// A ticket.
+    Ticket,
+    /// A stored one.
+    Replayed,
+    /// A problem of ours.
+    Problem,
+}
+
+const ANSWERS: [&str; 4] = ["relayed", "ticket", "replayed", "problem"];
+const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
+
+/// The metrics of one route.
+#[derive(Clone)]
+pub struct RouteMetrics {
+    answers: [[Counter; 4]; 4],
+    answer_seconds: Histogram,
+    answered: Counter,
+    failed: Counter,
+    handed_back: Counter,
+    attempt_seconds: Histogram,
+}
+
+impl RouteMetrics {
+    /// A client got an answer.
+    pub fn answer(&self, answer: Answer, status: u16, took: Duration) {
+        let class = usize::from((status / 100).clamp(2, 5)) - 2;
+        self.answers[answer as usize][class].inc();
+        self.answer_seconds.observe(took.as_secs_f64());
+    }
+
+    /// An attempt ended, with a complete response or without.
+    pub fn attempt(&self, answered: bool, took: Duration) {
+        if answered { &self.answered } else { &self.failed }.inc();
+        self.attempt_seconds.observe(took.as_secs_f64());
+    }
+
+    /// An attempt was given up for a planned stop.
+    pub fn handed_back(&self) {
+        self.handed_back.inc();
+    }
+}
+
+impl Metrics {
+    /// Metrics for these routes.
+    pub fn new<'a>(routes: impl Iterator<Item = &'a RouteName>) -> Self {
+        let mut registry = Registry::default();
+        let requests = Family::<AnswerLabel, Counter>::default();
+        let answer_seconds = Histograms::new_with_constructor(histogram);
+        let attempts = Family::<AttemptLabel, Counter>::default();
+        let attempt_seconds = Histograms::new_with_constructor(histogram);
+        let jobs = Family::<JobsLabel, Gauge>::default();
+        let problems = Family::<ProblemLabel, Counter>::default();
+        let in_flight = Gauge::default();
+        register(&mut registry, names::REQUESTS, requests.clone());
+        register(&mut registry, names::ANSWER_SECONDS, answer_seconds.clone());
+        register(&mut registry, names::ATTEMPTS, attempts.clone());
+        register(&mut registry, names::ATTEMPT_SECONDS, attempt_seconds.clone());
+        register(&mut registry, names::JOBS, jobs.clone());
+        register(&mut registry, names::IN_FLIGHT, in_flight.clone());
+        register(&mut registry, names::PROBLEMS, problems.clone());
+        let routes = routes.map(|name| {
+            let route = name.as_str().to_owned();
+            let outcome = |outcome| {
+                let label = AttemptLabel { route: route.clone(), outcome };
+                attempts.get_or_create(&label).clone()
+            };
+            let label = RouteLabel { route: route.clone() };
+            let metrics = RouteMetrics {
+                answers: answers(&requests, &route),
+                answer_seconds: answer_seconds.get_or_create(&label).clone(),
+                answered: outcome("answered"),
+                failed: outcome("failed"),
+                handed_back: outcome("handed_back"),
+                attempt_seconds: attempt_seconds.get_or_create(&label).clone(),
+            };
+            (name.clone(), metrics)
+        });
+        let routes = routes.collect();
+        Self { registry, routes, jobs, in_flight, problems }
+    }
+
+    /// The metrics of a route; none if it is not one of those given at the start.
+    pub fn route(&self, name: &RouteName) -> Option<&RouteMetrics> {
+        self.routes.get(name)
+    }
+
+    /// A client was told a problem.
+    pub fn problem(&self, code: ProblemCode) {
+        self.problems.get_or_create(&ProblemLabel { code: code.slug() }).inc();
+    }
+
+    /// All metrics as OpenMetrics text, with what is counted elsewhere as it is now.
+    pub fn expose(&self, jobs: &[(RouteName, Status, u64)], in_flight: usize) -> String {
+        self.jobs.clear();
+        for (route, status, count) in jobs {
+            let label = JobsLabel { route: route.as_str().to_owned(), status: status.as_str() };
+            self.jobs.get_or_create(&label).set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
+        self.in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// Registers under the name without the suffix that the encoding adds.
+fn register(
+    registry: &mut Registry,
+    name: Name,
+    metric: impl prometheus_client::registry::Metric,
+) {
+    let bare = name.name.trim_end_matches("_total");
+    registry.register(bare, name.meaning.trim_end_matches('.'), metric);
+}
+
+fn answers(requests: &Family<AnswerLabel, Counter>, route: &str) -> [[Counter; 4]; 4] {
+    ANSWERS.map(|answer| {
+        CLASSES.map(|class| {
+            let label = AnswerLabel { route: route.to_owned(), answer, class };
+            requests.get_or_create(&label).clone()
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    //! What is scraped is what the list of names says.
+
+    use std::time::Duration;
+
+    use super::{Answer, Metrics};
+    use crate::names;
+
+    #[test]
+    fn every_name_is_scraped() {
+        let route = "render".parse().unwrap();
+        let metrics = Metrics::new([&route].into_iter());
+        let own = metrics.route(&route).unwrap();
+        own.answer(Answer::Ticket, 202, Duration::from_millis(3));
+        own.attempt(true, Duration::from_secs(2));
+        metrics.problem(raincheck_core::problem::ProblemCode::QueueFull);
+        let jobs = [(route.clone(), raincheck_core::job::Status::Queued, 7)];
+        let text = metrics.expose(&jobs, 1);
+        for name in names::ALL {
+            assert!(text.contains(name.name), "{} is not in\n{text}", name.name);
+        }
+        assert!(text.contains("raincheck_jobs{route=\"render\",status=\"queued\"} 7"));
+        let ticket = "raincheck_requests_total{route=\"render\",answer=\"ticket\",class=\"2xx\"} 1";
+        assert!(text.contains(ticket), "{text}");
+    }
+}

@@ -1,0 +1,89 @@
+//! All metric names: meaning, unit, labels, since.
+
+/// What is known of a metric without looking at the code that counts it.
+#[derive(Debug, Clone, Copy)]
+pub struct Name {
+    /// Its full name as scraped, unit last.
+    pub name: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// Its labels.
+    pub labels: &'static str,
+    /// What it tells.
+    pub meaning: &'static str,
+    /// The version it appeared in.
+    pub since: &'static str,
+}
+
+/// Answers to clients.
+pub const REQUESTS: Name = Name {
+    name: "raincheck_requests_total",
+    kind: "counter",
+    labels: "route, answer (relayed, ticket, replayed, problem), class (2xx, 3xx, 4xx, 5xx)",
+    meaning: "Answers to clients of a route.",
+    since: "0.1.0",
+};
+/// Time to the response head.
+pub const ANSWER_SECONDS: Name = Name {
+    name: "raincheck_answer_seconds",
+    kind: "histogram",
+    labels: "route",
+    meaning: "Time from a request's head to its answer's head, tickets included.",
+    since: "0.1.0",
+};
+/// Attempts of jobs.
+pub const ATTEMPTS: Name = Name {
+    name: "raincheck_attempts_total",
+    kind: "counter",
+    labels: "route, outcome (answered, failed, handed_back)",
+    meaning: "Attempts of jobs that have ended.",
+    since: "0.1.0",
+};
+/// Time of attempts.
+pub const ATTEMPT_SECONDS: Name = Name {
+    name: "raincheck_attempt_seconds",
+    kind: "histogram",
+    labels: "route",
+    meaning: "Time from an attempt's start, or from its hand-over at the end of a hold, to its end.",
+    since: "0.1.0",
+};
+/// Attempts in flight.
+pub const IN_FLIGHT: Name = Name {
+    name: "raincheck_attempts_in_flight",
+    kind: "gauge",
+    labels: "",
+    meaning: "Attempts of jobs that run now.",
+    since: "0.1.0",
+};
+/// Jobs.
+pub const JOBS: Name = Name {
+    name: "raincheck_jobs",
+    kind: "gauge",
+    labels: "route, status",
+    meaning: "Jobs in the store.",
+    since: "0.1.0",
+};
+/// Refused requests.
+pub const PROBLEMS: Name = Name {
+    name: "raincheck_problems_total",
+    kind: "counter",
+    labels: "code",
+    meaning: "Problems that clients of routes were told, by code; also those that match no route.",
+    since: "0.1.0",
+};
+
+/// All of them.
+pub const ALL: [Name; 7] =
+    [REQUESTS, ANSWER_SECONDS, ATTEMPTS, ATTEMPT_SECONDS, IN_FLIGHT, JOBS, PROBLEMS];
+
+/// docs/reference/metrics.md, printed from [`ALL`].
+pub fn markdown() -> String {
+    let mut page = String::from(
+        "# Metrics\n\n`GET /metrics` on the admin listener, as OpenMetrics text.\n\n\
+         | name | kind | labels | meaning | since |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for Name { name, kind, labels, meaning, since } in ALL {
+        page.push_str(&format!("| `{name}` | {kind} | {labels} | {meaning} | {since} |\n"));
+    }
+    page
+}
