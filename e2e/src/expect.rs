@@ -12,16 +12,30 @@ pub const FINISHED: [&str; 4] = ["succeeded", "failed", "cancelled", "expired"];
 pub mod exit {
     /// It did what it was asked.
     pub const OK: i32 = 0;
+    /// The job that was waited for failed.
+    pub const JOB_FAILED: i32 = 2;
+    /// The job that was waited for was cancelled.
+    pub const JOB_CANCELLED: i32 = 3;
+    /// There is no such job.
+    pub const JOB_NOT_FOUND: i32 = 5;
+    /// The job had not ended when the time to wait was over.
+    pub const JOB_UNFINISHED: i32 = 6;
+    /// There is an answer, with a status of 400 or above.
+    pub const ERROR_ANSWER: i32 = 8;
     /// Wrong command line or config.
     pub const USAGE: i32 = 64;
-    /// The data is of a newer version or damaged.
-    pub const DATA: i32 = 65;
-    /// A port is in use or cannot be opened.
-    pub const UNAVAILABLE: i32 = 69;
-    /// The data directory cannot be created or written.
-    pub const CANNOT_CREATE: i32 = 73;
-    /// Another process uses the data directory.
+    /// The data directory is damaged.
+    pub const DAMAGED: i32 = 65;
+    /// The gateway cannot be reached.
+    pub const UNREACHABLE: i32 = 69;
+    /// An address cannot be listened on.
+    pub const PORT_IN_USE: i32 = 71;
+    /// There is something else where the data directory should be.
+    pub const NOT_CREATED: i32 = 73;
+    /// Another process has the data directory.
     pub const IN_USE: i32 = 75;
+    /// The data directory was written by a later version.
+    pub const NEWER: i32 = 76;
 }
 
 /// Fails unless the response is a problem that the gateway made, with this status and code.

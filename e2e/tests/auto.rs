@@ -159,7 +159,7 @@ async fn hold_until_says_what_the_client_waits_for() {
 async fn a_client_can_ask_for_a_ticket_at_once_or_soon() {
     let answer = Event::new("answer");
     let backend = Backend::slow(&answer).await;
-    let app = Raincheck::start(&Config::auto(&backend.url()).with("hold = \"1h\"")).await;
+    let app = Raincheck::start(&Config::auto(&backend.url()).with("hold = \"10m\"")).await;
     for prefer in [
         "respond-async",
         "respond-async, wait=1",
