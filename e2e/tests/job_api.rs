@@ -263,7 +263,7 @@ async fn the_job_api_can_be_moved() {
 async fn the_reserved_prefix_never_reaches_a_backend() {
     let backend = Backend::echo().await;
     let app = Raincheck::start(&Config::sync(&backend.url())).await;
-    for path in ["/_raincheck/", "/_raincheck/nothing", "/_raincheck"] {
+    for path in ["/_raincheck/", "/_raincheck/nothing"] {
         assert_eq!(app.get(path).await.status, 404, "{path}");
     }
     let problem = app.get("/jobs/01997f6c-7f3a-7cc0-8a6e-0d6f1e5b2a10").await;
