@@ -59,10 +59,7 @@ impl Prepared {
     /// The files it refers to.
     pub(crate) fn files(&self) -> impl Iterator<Item = BodyId> {
         let (request, response) = match self {
-            Self::Put(put) => (
-                put.request.as_ref().and_then(|request| request.file),
-                put.response.as_ref().and_then(|response| response.file),
-            ),
+            Self::Put(put) => (put.request_file(), put.response_file()),
             Self::Delete { .. } => (None, None),
         };
         request.into_iter().chain(response)
@@ -89,6 +86,16 @@ impl PreparedPut {
             fence: put.fence,
             drops_response: put.drops_response,
         }
+    }
+
+    /// The file of the request it brings.
+    pub(crate) fn request_file(&self) -> Option<BodyId> {
+        self.request.as_ref().and_then(|request| request.file)
+    }
+
+    /// The file of the response it brings.
+    pub(crate) fn response_file(&self) -> Option<BodyId> {
+        self.response.as_ref().and_then(|response| response.file)
     }
 
     /// When somebody must look at the job although nothing happened to it.

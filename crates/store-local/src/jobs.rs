@@ -12,8 +12,10 @@ use crate::reader::Failed;
 use crate::row::{self, Damage};
 
 const JOB: &str = "SELECT id, revision, status, record FROM jobs WHERE id = ?1";
-const REQUEST: &str = "SELECT record FROM requests WHERE id = ?1";
-const RESPONSE: &str = "SELECT record FROM responses WHERE id = ?1";
+const REQUEST: &str = "SELECT requests.record
+    FROM jobs JOIN requests ON requests.number = jobs.request WHERE jobs.id = ?1";
+const RESPONSE: &str = "SELECT responses.record
+    FROM jobs JOIN responses ON responses.number = jobs.response WHERE jobs.id = ?1";
 const ALL: &str = "SELECT id FROM jobs WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
 const SOME: &str = "SELECT id FROM jobs INDEXED BY jobs_status
     WHERE route = ?3 AND status = ?4 AND id < ?1 ORDER BY id DESC LIMIT ?2";

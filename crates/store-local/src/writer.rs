@@ -97,7 +97,12 @@ impl Writer {
     }
 
     /// Writes a batch and answers everybody in it.
-    fn write(&mut self, batch: Vec<Handed>) {
+    ///
+    /// In the order of their jobs: ids grow with time, so new rows are added at the right-hand edge
+    /// of every index one after the other, which fills pages to the brim. Changes of one job keep
+    /// their order.
+    fn write(&mut self, mut batch: Vec<Handed>) {
+        batch.sort_by_key(|handed| handed.change.job());
         if let Err(refusal) = self.shared.fault.check() {
             return answer_all(batch, &refusal);
         }

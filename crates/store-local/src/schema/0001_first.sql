@@ -17,6 +17,8 @@ CREATE TABLE jobs (
     over_at  INTEGER,            -- while queued: its deadline; finished: when it is forgotten
     revision INTEGER NOT NULL,
     token    INTEGER NOT NULL,
+    request  INTEGER,            -- its row in requests
+    response INTEGER,            -- its row in responses
     record   BLOB    NOT NULL
 ) WITHOUT ROWID;
 
@@ -29,22 +31,26 @@ CREATE INDEX jobs_over ON jobs (over_at, id) WHERE over_at IS NOT NULL;
 -- Which jobs of this route are in this status, newest first; how many are there?
 CREATE INDEX jobs_status ON jobs (route, status, id);
 
--- What did the client send? Written once, with the job.
+-- What did the client send? Written once, with the job. Numbered in the order of writing and not
+-- keyed by the job's id: rows are always added at the right-hand edge, so that pages are filled to
+-- the brim, and a row of a few KiB fits into a page, which it does not in a table WITHOUT ROWID.
 CREATE TABLE requests (
-    id     BLOB PRIMARY KEY,
+    number INTEGER PRIMARY KEY,
+    id     BLOB NOT NULL,        -- the job
     body   BLOB,                 -- the body's file, where it has one
     record BLOB NOT NULL
-) WITHOUT ROWID;
+);
 
 -- Does a request refer to this file?
 CREATE INDEX requests_body ON requests (body) WHERE body IS NOT NULL;
 
 -- What did the backend answer? Written once for each answer that is kept.
 CREATE TABLE responses (
-    id     BLOB PRIMARY KEY,
+    number INTEGER PRIMARY KEY,
+    id     BLOB NOT NULL,
     body   BLOB,
     record BLOB NOT NULL
-) WITHOUT ROWID;
+);
 
 -- Does a response refer to this file?
 CREATE INDEX responses_body ON responses (body) WHERE body IS NOT NULL;

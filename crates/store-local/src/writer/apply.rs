@@ -6,38 +6,36 @@ use raincheck_core::id::{JobId, RouteName};
 use raincheck_core::job::Status;
 use raincheck_core::time::Timestamp;
 use raincheck_store::{self as store, BodyId};
-use rusqlite::{CachedStatement, Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::change::{Attached, Effect, NumberedRoute, Prepared, PreparedPut};
 use crate::row;
 
-/// What the guards look at.
-const LOOK: &str = "SELECT revision, token, route, status FROM jobs WHERE id = ?1";
+/// What the guards look at, and what a change leads to.
+const LOOK: &str =
+    "SELECT revision, token, route, status, request, response FROM jobs WHERE id = ?1";
 const INSERT_JOB: &str = "INSERT INTO jobs
-    (id, route, status, due_at, over_at, revision, token, record)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-const UPDATE_JOB: &str = "UPDATE jobs SET
-    route = ?2, status = ?3, due_at = ?4, over_at = ?5, revision = ?6, token = ?7, record = ?8
+    (id, route, status, due_at, over_at, revision, token, record, response, request)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+const UPDATE_JOB: &str = "UPDATE jobs SET route = ?2, status = ?3, due_at = ?4, over_at = ?5,
+    revision = ?6, token = ?7, record = ?8, response = ?9, request = ?10
     WHERE id = ?1";
 const DELETE_JOB: &str = "DELETE FROM jobs WHERE id = ?1";
 const NEW_ROUTE: &str = "INSERT INTO routes (name) VALUES (?1) RETURNING number";
 
 /// The statements of a table of requests or responses.
 struct Beside {
-    put: &'static str,
-    file: &'static str,
-    delete: &'static str,
+    add: &'static str,
+    remove: &'static str,
 }
 
 const REQUESTS: Beside = Beside {
-    put: "INSERT OR REPLACE INTO requests (id, body, record) VALUES (?1, ?2, ?3)",
-    file: "SELECT body FROM requests WHERE id = ?1",
-    delete: "DELETE FROM requests WHERE id = ?1",
+    add: "INSERT INTO requests (id, body, record) VALUES (?1, ?2, ?3)",
+    remove: "DELETE FROM requests WHERE number = ?1 RETURNING body",
 };
 const RESPONSES: Beside = Beside {
-    put: "INSERT OR REPLACE INTO responses (id, body, record) VALUES (?1, ?2, ?3)",
-    file: "SELECT body FROM responses WHERE id = ?1",
-    delete: "DELETE FROM responses WHERE id = ?1",
+    add: "INSERT INTO responses (id, body, record) VALUES (?1, ?2, ?3)",
+    remove: "DELETE FROM responses WHERE number = ?1 RETURNING body",
 };
 
 /// The routes' numbers, and which of them this transaction made.
@@ -90,6 +88,10 @@ struct Stored {
     token: u64,
     route: u32,
     status: Status,
+    /// Its row in `requests`.
+    request: Option<i64>,
+    /// Its row in `responses`.
+    response: Option<i64>,
 }
 
 /// Carries out one change, or says why it is refused. An outer error spoils the transaction.
@@ -99,7 +101,6 @@ pub(super) fn apply(
     change: &Prepared,
 ) -> rusqlite::Result<Result<Effect, store::Error>> {
     let stored = match change {
-        // The insert itself notices a job that is there.
         Prepared::Put(put) if put.from.is_none() => None,
         _ => look(conn, change.job())?,
     };
@@ -122,6 +123,8 @@ fn look(conn: &Connection, id: JobId) -> rusqlite::Result<Option<Stored>> {
                 route: row.get(2)?,
                 status: row::job::status_of(number)
                     .ok_or(rusqlite::Error::IntegralValueOutOfRange(3, number.into()))?,
+                request: row.get(4)?,
+                response: row.get(5)?,
             })
         })
         .optional()
@@ -160,27 +163,27 @@ fn put_job(
     stored: Option<&Stored>,
 ) -> rusqlite::Result<Result<Effect, store::Error>> {
     let id = put.job.id();
-    let route = routes.number(conn, put.job.route())?;
-    let statement = if stored.is_some() {
-        UPDATE_JOB
-    } else {
-        INSERT_JOB
-    };
-    match write_job(&mut conn.prepare_cached(statement)?, put, route) {
-        Err(error) if stored.is_none() && is_duplicate(&error) => {
-            return Ok(Err(store::Error::Exists(id)));
-        }
-        other => other?,
-    };
+    if stored.is_none() && exists(conn, id)? {
+        return Ok(Err(store::Error::Exists(id)));
+    }
     let mut freed = Vec::new();
-    if let Some(request) = &put.request {
-        attach(conn, &REQUESTS, id, request, stored.is_some(), &mut freed)?;
+    let mut request = stored.and_then(|stored| stored.request);
+    if let Some(new) = &put.request {
+        remove(conn, &REQUESTS, request, &mut freed)?;
+        request = Some(add(conn, &REQUESTS, id, new)?);
     }
-    if let Some(response) = &put.response {
-        attach(conn, &RESPONSES, id, response, stored.is_some(), &mut freed)?;
-    } else if put.drops_response && stored.is_some() {
-        detach(conn, &RESPONSES, id, &mut freed)?;
+    let mut response = stored.and_then(|stored| stored.response);
+    if put.response.is_some() || put.drops_response {
+        remove(conn, &RESPONSES, response.take(), &mut freed)?;
     }
+    if let Some(new) = &put.response {
+        response = Some(add(conn, &RESPONSES, id, new)?);
+    }
+    // What is written again is not freed.
+    let kept = [put.request_file(), put.response_file()];
+    freed.retain(|file| !kept.contains(&Some(*file)));
+    let route = routes.number(conn, put.job.route())?;
+    write_job(conn, put, route, stored.is_some(), [response, request])?;
     Ok(Ok(Effect {
         job: id,
         was: stored.map(|stored| (stored.route, stored.status)),
@@ -190,12 +193,15 @@ fn put_job(
 }
 
 fn write_job(
-    statement: &mut CachedStatement<'_>,
+    conn: &Connection,
     put: &PreparedPut,
     route: u32,
-) -> rusqlite::Result<usize> {
+    is_stored: bool,
+    [response, request]: [Option<i64>; 2],
+) -> rusqlite::Result<()> {
     let millis = |time: Option<Timestamp>| time.map(|time| time.as_millis().cast_signed());
-    statement.execute((
+    let statement = if is_stored { UPDATE_JOB } else { INSERT_JOB };
+    conn.prepare_cached(statement)?.execute((
         put.job.id().as_bytes(),
         route,
         row::job::status_number(put.job.status()),
@@ -204,56 +210,54 @@ fn write_job(
         put.job.revision().0.cast_signed(),
         put.job.token().0.cast_signed(),
         &put.record,
-    ))
+        response,
+        request,
+    ))?;
+    Ok(())
 }
 
-fn is_duplicate(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation)
+fn exists(conn: &Connection, id: JobId) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT 1 FROM jobs WHERE id = ?1")?
+        .exists((id.as_bytes(),))
 }
 
-fn attach<T>(
+/// Adds a row and gives its number.
+fn add<T>(
     conn: &Connection,
     table: &Beside,
     id: JobId,
     new: &Attached<T>,
-    replaces: bool,
-    freed: &mut Vec<BodyId>,
-) -> rusqlite::Result<()> {
-    if replaces {
-        let old = file_of(conn, table, id)?;
-        freed.extend(old.filter(|old| new.file != Some(*old)));
-    }
+) -> rusqlite::Result<i64> {
     let file = new.file.map(|file| file.0.to_be_bytes());
-    conn.prepare_cached(table.put)?
-        .execute((id.as_bytes(), file, &new.record))?;
-    Ok(())
+    conn.prepare_cached(table.add)?
+        .insert((id.as_bytes(), file, &new.record))
 }
 
-fn detach(
+/// Removes a row, if there is one, and frees its file.
+fn remove(
     conn: &Connection,
     table: &Beside,
-    id: JobId,
+    number: Option<i64>,
     freed: &mut Vec<BodyId>,
 ) -> rusqlite::Result<()> {
-    freed.extend(file_of(conn, table, id)?);
-    conn.prepare_cached(table.delete)?
-        .execute((id.as_bytes(),))?;
-    Ok(())
-}
-
-fn file_of(conn: &Connection, table: &Beside, id: JobId) -> rusqlite::Result<Option<BodyId>> {
+    let Some(number) = number else {
+        return Ok(());
+    };
     let file: Option<Option<[u8; 16]>> = conn
-        .prepare_cached(table.file)?
-        .query_row((id.as_bytes(),), |row| row.get(0))
+        .prepare_cached(table.remove)?
+        .query_row((number,), |row| row.get(0))
         .optional()?;
-    Ok(file.flatten().map(|id| BodyId(u128::from_be_bytes(id))))
+    freed.extend(file.flatten().map(|id| BodyId(u128::from_be_bytes(id))));
+    Ok(())
 }
 
 fn delete_job(conn: &Connection, id: JobId, stored: Option<&Stored>) -> rusqlite::Result<Effect> {
     let mut freed = Vec::new();
     conn.prepare_cached(DELETE_JOB)?.execute((id.as_bytes(),))?;
-    detach(conn, &REQUESTS, id, &mut freed)?;
-    detach(conn, &RESPONSES, id, &mut freed)?;
+    if let Some(stored) = stored {
+        remove(conn, &REQUESTS, stored.request, &mut freed)?;
+        remove(conn, &RESPONSES, stored.response, &mut freed)?;
+    }
     Ok(Effect {
         job: id,
         was: stored.map(|stored| (stored.route, stored.status)),
