@@ -12,4 +12,4 @@ mod push;
 pub use push::answer::{Answer, AnswerBody};
 pub use push::body::{BoxError, OutBody};
 pub use push::options::{Error, Options};
-pub use push::pool::Upstreams;
+pub use push::pool::{Counts, Upstreams};

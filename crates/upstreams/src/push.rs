@@ -1,6 +1,20 @@
 //! We call them over HTTP/1.1, cleartext or TLS.
+//!
+//! `pool` finds or opens a connection, `send` puts one request on it, `answer` reads the response.
+//! A connection (`conn`) is a task that runs hyper's state machine on a `stream`; what the task and
+//! the exchange tell each other is in `link`.
 
 pub(crate) mod answer;
 pub(crate) mod body;
+mod conn;
+mod connect;
+mod framing;
+mod lease;
+mod link;
 pub(crate) mod options;
 pub(crate) mod pool;
+mod send;
+mod silence;
+mod stream;
+mod tls;
+mod words;

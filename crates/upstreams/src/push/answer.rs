@@ -2,10 +2,17 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
 use raincheck_core::outcome::Failure;
+
+use super::framing;
+use super::lease::Lease;
+use super::silence::Silence;
+use super::words::{self, Phase};
 
 /// The head of a response, and its body to be read.
 #[derive(Debug)]
@@ -17,27 +24,134 @@ pub struct Answer {
     pub body: AnswerBody,
 }
 
-/// The body of a response: data and trailers from the upstream. At its clean end the connection
-/// goes back to the pool; dropped before, the connection is closed at once.
-#[derive(Debug)]
-pub struct AnswerBody {}
+/// The body of a response: data and trailers from the upstream.
+///
+/// At its clean end the connection goes back to the pool; dropped before, the connection is closed
+/// at once. A body that was cut short ends with an error, and goes on giving that error.
+pub struct AnswerBody {
+    incoming: Incoming,
+    state: State,
+    silence: Silence,
+    keeps_connection: bool,
+}
+
+enum State {
+    Open(Lease),
+    Ended,
+    Failed(Box<Failure>),
+}
+
+impl AnswerBody {
+    /// The body of a response with this head, on this connection.
+    pub(super) fn new(
+        head: &http::response::Parts,
+        incoming: Incoming,
+        lease: Lease,
+        idle: Option<Duration>,
+    ) -> Self {
+        let mut body = Self {
+            incoming,
+            state: State::Open(lease),
+            silence: Silence::new(idle),
+            keeps_connection: framing::keeps_connection(head),
+        };
+        if body.incoming.is_end_stream() {
+            body.end();
+        }
+        body
+    }
+
+    /// The clean end: gives the connection back.
+    fn end(&mut self) {
+        if let State::Open(lease) = std::mem::replace(&mut self.state, State::Ended)
+            && self.keeps_connection
+        {
+            lease.finish();
+        }
+    }
+
+    fn poll_open(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Box<Failure>>>> {
+        let State::Open(lease) = &mut self.state else {
+            return Poll::Ready(None);
+        };
+        match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.silence.broken();
+                if frame.is_trailers() || self.incoming.is_end_stream() {
+                    self.end();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                self.end();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(error))) => {
+                let failure = words::broken(&error, &lease.conn.link, Phase::Body);
+                Poll::Ready(Some(Err(Box::new(failure))))
+            }
+            Poll::Pending => {
+                let conn = &mut *lease.conn;
+                let silent = self.silence.poll(&mut conn.timer, &conn.link, cx);
+                silent.map(|limit| {
+                    let failure = words::silent(limit, &conn.link, Phase::Body);
+                    Some(Err(Box::new(failure)))
+                })
+            }
+        }
+    }
+}
 
 impl Body for AnswerBody {
     type Data = Bytes;
     type Error = Failure;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
-        Poll::Ready(None)
+        let this = &mut *self;
+        if let State::Failed(failure) = &this.state {
+            return Poll::Ready(Some(Err((**failure).clone())));
+        }
+        match this.poll_open(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
+            Poll::Ready(Some(Err(failure))) => {
+                let error = (*failure).clone();
+                this.state = State::Failed(failure);
+                Poll::Ready(Some(Err(error)))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        true
+        match &self.state {
+            State::Open(_) => self.incoming.is_end_stream(),
+            State::Ended => true,
+            State::Failed(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(0)
+        match &self.state {
+            State::Open(_) => self.incoming.size_hint(),
+            State::Ended => SizeHint::with_exact(0),
+            State::Failed(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl std::fmt::Debug for AnswerBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match &self.state {
+            State::Open(_) => "AnswerBody(open)",
+            State::Ended => "AnswerBody(ended)",
+            State::Failed(_) => "AnswerBody(failed)",
+        })
     }
 }

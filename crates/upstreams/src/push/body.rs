@@ -1,11 +1,15 @@
 //! The body of a request that we send.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+
+use super::link::Link;
+use super::words;
 
 /// Whatever stopped a request body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -90,5 +94,63 @@ impl Body for OutBody {
             Self::Stream(body) => body.size_hint(),
             Self::Incoming(body) => body.size_hint(),
         }
+    }
+}
+
+/// A body on its way: what hyper reads, with notes for the exchange. Only a body that is produced
+/// as it is sent needs them.
+pub(super) struct WireBody {
+    body: OutBody,
+    link: Option<Arc<Link>>,
+}
+
+impl WireBody {
+    pub(super) fn new(body: OutBody) -> Self {
+        Self { body, link: None }
+    }
+
+    /// Says which connection the body is about to go out on.
+    pub(super) fn attach(&mut self, link: &Arc<Link>) {
+        if matches!(self.body, OutBody::Stream(_) | OutBody::Incoming(_)) {
+            link.body_begins();
+            self.link = Some(Arc::clone(link));
+        }
+    }
+}
+
+impl Drop for WireBody {
+    // hyper drops the body as soon as it has taken what the framing asks for.
+    fn drop(&mut self) {
+        if let Some(link) = &self.link {
+            link.body_ends();
+        }
+    }
+}
+
+impl Body for WireBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        if let Some(link) = &this.link {
+            link.body_waits(polled.is_pending());
+            if let Poll::Ready(Some(Err(error))) = &polled {
+                link.body_failed(words::request_body(&**error));
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

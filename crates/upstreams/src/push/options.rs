@@ -47,7 +47,4 @@ pub enum Error {
         /// Which file.
         path: PathBuf,
     },
-    /// The TLS library refused its settings.
-    #[error("TLS cannot be set up: {0}")]
-    Tls(#[from] rustls::Error),
 }

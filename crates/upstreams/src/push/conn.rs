@@ -1,0 +1,60 @@
+//! One connection: hyper's state machine in a task of its own, and the switch that closes it.
+
+use std::sync::Arc;
+
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use raincheck_core::limits;
+use raincheck_core::outcome::Failure;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::body::WireBody;
+use super::link::Link;
+use super::silence::Timer;
+use super::stream::{Socket, Stream};
+use super::words;
+
+/// A connection. Dropping it closes the socket, whatever is going on.
+pub(super) struct Conn {
+    pub(super) sender: SendRequest<WireBody>,
+    pub(super) link: Arc<Link>,
+    pub(super) timer: Timer,
+    /// Since when it lies in the pool.
+    pub(super) idle_since: Instant,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Conn {
+    // Without this a connection whose peer stopped reading would stay open for ever: hyper closes
+    // one only between messages (hyperium/hyper#4176).
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Conn {
+    /// Starts HTTP/1.1 on a connected socket.
+    pub(super) async fn start(socket: Socket) -> Result<Box<Self>, Failure> {
+        let link = Arc::new(Link::new());
+        let stream = TokioIo::new(Stream::new(socket, Arc::clone(&link)));
+        let (sender, connection) = Builder::new()
+            .max_headers(limits::RESPONSE_HEADERS)
+            .max_buf_size(limits::RESPONSE_HEAD_BYTES)
+            .handshake(stream)
+            .await
+            .map_err(|error| words::unreachable(format!("HTTP cannot be started: {error}")))?;
+        let task = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "upstream connection ended");
+            }
+        });
+        Ok(Box::new(Self {
+            sender,
+            link,
+            timer: None,
+            idle_since: Instant::now(),
+            task,
+        }))
+    }
+}

@@ -1,0 +1,46 @@
+//! The use of one connection by one exchange: from the pool, and back to it when both the request
+//! and the response are wholly through. Every other way out closes the socket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use super::conn::Conn;
+use super::pool::Host;
+
+/// How long a connection may take to become ready after its response has ended. It is ready at
+/// once unless the upstream has stopped taking a request that it has already answered.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// A connection in use.
+pub(super) struct Lease {
+    pub(super) conn: Box<Conn>,
+    pub(super) host: Arc<Host>,
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Lease {
+    /// The response has ended cleanly: keeps the connection for the next exchange, if it can be.
+    pub(super) fn finish(mut self) {
+        if !self.conn.link.is_request_taken() || self.conn.sender.is_closed() {
+            return;
+        }
+        if self.conn.sender.is_ready() {
+            self.keep();
+            return;
+        }
+        tokio::spawn(async move {
+            if let Ok(Ok(())) = timeout(SETTLE, self.conn.sender.ready()).await {
+                self.keep();
+            }
+        });
+    }
+
+    fn keep(self) {
+        let Self { conn, host, permit } = self;
+        host.put(conn);
+        drop(permit);
+    }
+}

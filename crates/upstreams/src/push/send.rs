@@ -1,0 +1,71 @@
+//! One request on one connection, until the head of its response is there.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use raincheck_core::outcome::Failure;
+use tokio::time::Instant;
+
+use super::answer::{Answer, AnswerBody};
+use super::body::WireBody;
+use super::framing;
+use super::lease::Lease;
+use super::silence::Silence;
+use super::words::{self, Phase};
+
+/// Why there is no answer.
+pub(super) enum Refused {
+    /// The connection was closed before it took the request, which is here unsent.
+    Unsent(Box<Request<WireBody>>),
+    /// Anything else.
+    Failed(Failure),
+}
+
+/// Sends a request on a connection.
+///
+/// Cancel safety: dropping the future closes the connection.
+pub(super) async fn exchange(
+    mut lease: Lease,
+    mut request: Request<WireBody>,
+    idle: Option<Duration>,
+    now: Instant,
+) -> Result<Answer, Refused> {
+    let conn = &mut *lease.conn;
+    conn.link.begin();
+    request.body_mut().attach(&conn.link);
+    let mut silence = Silence::from(idle, now);
+    let mut sent = pin!(conn.sender.try_send_request(request));
+    let outcome = poll_fn(|cx| {
+        if let Poll::Ready(answered) = sent.as_mut().poll(cx) {
+            return Poll::Ready(Ok(answered));
+        }
+        silence.poll(&mut conn.timer, &conn.link, cx).map(Err)
+    });
+    let answered = match outcome.await {
+        Ok(answered) => answered,
+        Err(limit) => {
+            let failure = words::silent(limit, &conn.link, Phase::Head);
+            return Err(Refused::Failed(failure));
+        }
+    };
+    let response = answered.map_err(|mut error| match error.take_message() {
+        Some(request) => Refused::Unsent(Box::new(request)),
+        None => Refused::Failed(words::broken(error.error(), &conn.link, Phase::Head)),
+    })?;
+    answer(response, lease, idle).map_err(Refused::Failed)
+}
+
+fn answer(
+    response: Response<Incoming>,
+    lease: Lease,
+    idle: Option<Duration>,
+) -> Result<Answer, Failure> {
+    let (head, incoming) = response.into_parts();
+    framing::check(&head)?;
+    let body = AnswerBody::new(&head, incoming, lease, idle);
+    Ok(Answer { head, body })
+}

@@ -1,0 +1,136 @@
+//! TLS to upstreams: whom we trust, and what failed in words. The only place that knows which
+//! crypto provider is used.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use raincheck_core::route::Upstream;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, pem};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::options::Error;
+
+/// Makes TLS connections. The system's certificates are read when the first is made.
+pub(super) struct Tls {
+    extra: Vec<CertificateDer<'static>>,
+    connector: OnceCell<TlsConnector>,
+}
+
+impl Tls {
+    /// Trusts the system's certificates and those in a PEM file.
+    pub(super) fn new(extra_ca_file: Option<&Path>) -> Result<Self, Error> {
+        let extra = match extra_ca_file {
+            Some(path) => read(path)?,
+            None => Vec::new(),
+        };
+        Ok(Self {
+            extra,
+            connector: OnceCell::new(),
+        })
+    }
+
+    /// Speaks TLS on a connected socket.
+    ///
+    /// Cancel safety: dropping the future closes the socket.
+    pub(super) async fn handshake(
+        &self,
+        upstream: &Upstream,
+        tcp: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, String> {
+        let name = ServerName::try_from(upstream.host.clone())
+            .map_err(|_| format!("{} is not a name that TLS can check", upstream.host))?;
+        let connector = self.connector.get_or_try_init(|| self.prepare()).await?;
+        let shaken = connector.connect(name, tcp).await;
+        shaken.map_err(|error| format!("TLS with {} failed: {}", upstream.authority(), why(&error)))
+    }
+
+    async fn prepare(&self) -> Result<TlsConnector, String> {
+        let extra = self.extra.clone();
+        let prepared = tokio::task::spawn_blocking(move || config(extra)).await;
+        match prepared {
+            Ok(Ok(config)) => Ok(TlsConnector::from(Arc::new(config))),
+            Ok(Err(error)) => Err(format!("TLS cannot be set up: {error}")),
+            Err(error) => Err(format!("TLS cannot be set up: {error}")),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let unreadable = |source| Error::CaFile {
+        path: path.to_owned(),
+        source,
+    };
+    let text = std::fs::read(path).map_err(unreadable)?;
+    let parsed: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
+    let certificates = parsed.map_err(|error| unreadable(io::Error::other(error.to_string())))?;
+    let mut roots = RootCertStore::empty();
+    let (usable, _) = roots.add_parsable_certificates(certificates.iter().cloned());
+    if usable == 0 {
+        return Err(Error::CaFileEmpty {
+            path: path.to_owned(),
+        });
+    }
+    Ok(certificates)
+}
+
+fn config(extra: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots(extra))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// The system's certificates, or Mozilla's where the system has none (images without CA files),
+/// and the extra ones.
+fn roots(extra: Vec<CertificateDer<'static>>) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let native = rustls_native_certs::load_native_certs();
+    let (usable, _) = roots.add_parsable_certificates(native.certs);
+    if usable == 0 {
+        tracing::info!("no CA certificates on this system, using the built-in ones");
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots.add_parsable_certificates(extra);
+    roots
+}
+
+/// Why a handshake failed.
+fn why(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(certificate)) => certificate_problem(certificate),
+        Some(error) => error.to_string(),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            "the peer closed the connection".to_owned()
+        }
+        None => error.to_string(),
+    }
+}
+
+fn certificate_problem(error: &CertificateError) -> String {
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "its certificate has expired".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "its certificate is not valid yet".to_owned()
+        }
+        CertificateError::UnknownIssuer => {
+            "its certificate was not issued by an authority that we trust".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "its certificate is for another name".to_owned()
+        }
+        CertificateError::Revoked => "its certificate was revoked".to_owned(),
+        error => format!("its certificate is not valid: {error}"),
+    }
+}
