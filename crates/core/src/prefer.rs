@@ -14,28 +14,53 @@ pub struct Prefer {
 }
 
 impl Prefer {
-    /// Reads all `Prefer` fields as one list; the first instance of a preference counts.
+    /// Reads all `Prefer` fields as one list; the first instance of a preference counts, and where
+    /// it is malformed there is none.
     pub fn from_headers(headers: &HeaderMap) -> Self {
-        let mut prefer = Self::default();
-        for value in headers.get_all("prefer") {
-            for item in value.to_str().unwrap_or("").split(',') {
-                prefer.take(item.split(';').next().unwrap_or(""));
+        let mut respond_async = None;
+        let mut wait = None;
+        for field in headers.get_all("prefer") {
+            for item in split(field.as_bytes(), b',') {
+                let (name, value) = preference(item);
+                if name.eq_ignore_ascii_case(b"respond-async") {
+                    respond_async.get_or_insert(value.is_empty());
+                } else if name.eq_ignore_ascii_case(b"wait") {
+                    let text = std::str::from_utf8(value).unwrap_or_default();
+                    wait.get_or_insert_with(|| wait_seconds(text));
+                }
             }
         }
-        prefer
-    }
-
-    fn take(&mut self, preference: &str) {
-        let (name, value) = match preference.split_once('=') {
-            Some((name, value)) => (name.trim(), value.trim().trim_matches('"')),
-            None => (preference.trim(), ""),
-        };
-        if name.eq_ignore_ascii_case("respond-async") {
-            self.respond_async = true;
-        } else if name.eq_ignore_ascii_case("wait") && self.wait.is_none() {
-            self.wait = wait_seconds(value);
+        Self {
+            respond_async: respond_async.unwrap_or(false),
+            wait: wait.flatten(),
         }
     }
+}
+
+/// Name and value of a preference without its parameters. A value in quotes means what it means
+/// without; escapes inside are left alone, as no value that is read here has any.
+fn preference(item: &[u8]) -> (&[u8], &[u8]) {
+    let bare = split(item, b';').next().unwrap_or_default();
+    let name = split(bare, b'=').next().unwrap_or_default();
+    let value = bare.get(name.len() + 1..).unwrap_or_default().trim_ascii();
+    let quoted = value
+        .strip_prefix(b"\"")
+        .and_then(|v| v.strip_suffix(b"\""));
+    (name.trim_ascii(), quoted.unwrap_or(value))
+}
+
+/// Splits a list where the separator stands outside of quoted strings.
+fn split(list: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let (mut quoted, mut escaped) = (false, false);
+    list.split(move |byte| {
+        let literal = std::mem::take(&mut escaped);
+        match byte {
+            b'"' if !literal => quoted = !quoted,
+            b'\\' if quoted && !literal => escaped = true,
+            _ => {}
+        }
+        *byte == separator && !quoted
+    })
 }
 
 /// Whole seconds as in `wait=10`; digits only, and more than fit are for ever.

@@ -75,11 +75,12 @@ impl Problem {
     }
 }
 
-/// Text from outside made safe to print: no control characters, bounded, whole characters.
+/// Text from outside made safe to print: no characters that end a line or turn the direction of
+/// writing, no other control characters, bounded, whole characters.
 pub fn clean(text: &str) -> String {
     let safe = |c: char| {
         !c.is_control()
-            && !matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            && !matches!(c, '\u{061c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     let mut out = String::new();
     for c in text.chars().map(|c| if safe(c) { c } else { ' ' }) {

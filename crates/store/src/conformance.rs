@@ -2,7 +2,7 @@
 //!
 //! An engine's crate says how it is opened, and gets all tests:
 //!
-//! ```ignore
+//! ```text
 //! struct Disk(tempfile::TempDir);
 //!
 //! impl raincheck_store::conformance::Engine for Disk {

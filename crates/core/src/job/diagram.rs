@@ -31,14 +31,13 @@ pub fn page() -> String {
 
 fn arrows() -> BTreeSet<(&'static str, String, &'static str)> {
     let mut arrows = BTreeSet::new();
-    let late = Timestamp::from_millis(1 << 40);
     for job in specimens() {
-        for event in events() {
-            let Ok(transition) = apply(&job, &event, late) else {
-                continue;
-            };
-            let to = transition.next.map_or("[*]", |next| next.status().as_str());
-            arrows.insert((job.status().as_str(), word(&event), to));
+        for event in events_of(job.token()) {
+            let times = TIMES.into_iter().chain([Timestamp::MAX]);
+            for transition in times.filter_map(|now| apply(&job, &event, now).ok()) {
+                let to = transition.next.map_or("[*]", |next| next.status().as_str());
+                arrows.insert((job.status().as_str(), word(&event), to));
+            }
         }
     }
     arrows
@@ -58,7 +57,11 @@ fn word(event: &Event) -> String {
 
 /// One event of each kind, and of `Settle` one of each ending, all of the first attempt.
 pub fn events() -> Vec<Event> {
-    let token = FencingToken(1);
+    events_of(FencingToken(1))
+}
+
+/// The same of the attempt with this token.
+pub fn events_of(token: FencingToken) -> Vec<Event> {
     let failed = |cause, seen| {
         Outcome::Failed(Failure {
             cause,
@@ -119,19 +122,16 @@ pub fn events() -> Vec<Event> {
     events
 }
 
-/// Jobs in every status, with and without attempts left, repeatable and not.
+/// Jobs in every status, with and without attempts left, repeatable and not: all that some events
+/// after each other lead to, one of each kind.
 pub fn specimens() -> Vec<Job> {
-    let now = Timestamp::from_millis(1000);
     let mut all: Vec<Job> = Vec::new();
     for (attempts, repeatable) in [(1, false), (1, true), (3, false), (3, true)] {
-        let mut wave: Vec<Job> = specimen(attempts, repeatable, now).into_iter().collect();
-        for _ in 0..3 {
-            let next: Vec<Job> = wave
-                .iter()
-                .flat_map(|job| events().into_iter().map(move |event| (job, event)))
-                .filter_map(|(job, event)| apply(job, &event, now).ok()?.next)
-                .filter(|job| !all.contains(job))
-                .collect();
+        let mut kinds = BTreeSet::new();
+        let mut wave: Vec<Job> = specimen(attempts, repeatable).into_iter().collect();
+        for _ in 0..WAVES {
+            let next = wave.iter().flat_map(followers);
+            let next: Vec<Job> = next.filter(|job| kinds.insert(kind(job))).collect();
             all.append(&mut wave);
             wave = next;
         }
@@ -140,7 +140,39 @@ pub fn specimens() -> Vec<Job> {
     all
 }
 
-fn specimen(attempts: u32, repeatable: bool, now: Timestamp) -> Option<Job> {
+/// Events after each other that lead to a specimen: as many as three attempts and a retry need.
+const WAVES: usize = 7;
+
+/// When events happen to specimens: in time, and after every deadline and retention.
+const TIMES: [Timestamp; 2] = [
+    Timestamp::from_millis(1000),
+    Timestamp::from_millis(1 << 40),
+];
+
+fn followers(job: &Job) -> Vec<Job> {
+    let events = events_of(job.token());
+    let at = |now| {
+        events
+            .iter()
+            .filter_map(move |event| apply(job, event, now).ok()?.next)
+    };
+    TIMES.into_iter().flat_map(at).collect()
+}
+
+/// What makes two specimens alike: all that decides what may happen next, and why it ended.
+fn kind(job: &Job) -> String {
+    let f = job.fields();
+    let code = f.error.as_ref().map(|error| error.code);
+    let answer = f.response.as_ref().map(|response| response.status);
+    let attempts = (f.attempt, f.attempts_max, f.executions, f.token.0);
+    format!(
+        "{:?}",
+        (f.status, attempts, code, answer, f.due_at, f.deadline)
+    )
+}
+
+fn specimen(attempts: u32, repeatable: bool) -> Option<Job> {
+    let now = TIMES[0];
     let submission = Submission {
         id: JobId::from_parts(now, [7; 10]),
         route: "specimen".parse::<RouteName>().ok()?,

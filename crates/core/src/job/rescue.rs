@@ -2,21 +2,32 @@
 
 use super::apply::{Transition, enqueue, finish};
 use super::{Action, Job, JobError, Status};
+use crate::limits::RESCUES;
 use crate::outcome::Seen;
 use crate::problem::ProblemCode;
 use crate::time::Timestamp;
 
-/// After a crash. The attempt counts and the backend may have seen it: again if that is allowed
-/// and attempts are left or the one that was lost is all there was to try.
+const NOT_REPEATABLE: &str = "its method is not idempotent and the route does not set retry.unsafe";
+const TOO_OFTEN: &str = "that has happened to it too often";
+
+/// After a crash. The attempt counts and the backend may have seen it: again if that is allowed.
+/// Where the one that was lost was the last, there is one more, as the loss was ours; but not for
+/// ever, as the job may be what the gateway dies of.
 pub(super) fn rescue(job: &Job, now: Timestamp) -> Transition {
-    if job.terms().repeatable {
-        return again(job, now, |fields| {
-            if fields.attempt >= fields.attempts_max {
-                fields.attempts_max = fields.attempt.saturating_add(1);
-            }
-        });
+    if !job.terms().repeatable {
+        return interrupted(job, now, "the gateway died", NOT_REPEATABLE);
     }
-    interrupted(job, now, "the gateway died")
+    let added = job
+        .attempts_max()
+        .saturating_sub(job.terms().retry.attempts);
+    if job.attempt() >= job.attempts_max() && added >= RESCUES {
+        return interrupted(job, now, "the gateway died", TOO_OFTEN);
+    }
+    again(job, now, |fields| {
+        if fields.attempt >= fields.attempts_max {
+            fields.attempts_max = fields.attempt.saturating_add(1);
+        }
+    })
 }
 
 /// Before a planned stop. An interrupted attempt is not a failed one, so it is not counted.
@@ -29,7 +40,7 @@ pub(super) fn hand_back(job: &Job, seen: Seen, now: Timestamp) -> Transition {
         Seen::Maybe if job.terms().repeatable => again(job, now, |fields| {
             fields.attempt = fields.attempt.saturating_sub(1);
         }),
-        Seen::Maybe => interrupted(job, now, "the gateway was stopped"),
+        Seen::Maybe => interrupted(job, now, "the gateway was stopped", NOT_REPEATABLE),
     }
 }
 
@@ -44,15 +55,14 @@ fn again(job: &Job, now: Timestamp, edit: impl FnOnce(&mut super::Fields)) -> Tr
     })
 }
 
-fn interrupted(job: &Job, now: Timestamp, how: &str) -> Transition {
+fn interrupted(job: &Job, now: Timestamp, how: &str, why: &str) -> Transition {
     Transition::change(job, |fields| {
         finish(fields, Status::Failed, now);
         fields.error = Some(JobError {
             code: ProblemCode::Interrupted,
             detail: format!(
                 "{how} while the backend may have been working; the request is not sent again \
-                 by itself because its method is not idempotent and the route does not set \
-                 retry.unsafe"
+                 by itself because {why}"
             ),
         });
     })

@@ -52,7 +52,8 @@ fn error_of(outcome: &Outcome) -> JobError {
         Outcome::Answered { response, .. } => JobError {
             code: ProblemCode::UpstreamBroken,
             detail: format!(
-                "every allowed attempt was answered with a status that is retried; the last was {}",
+                "no further attempt is allowed, and the last one was answered {}, which this \
+                 route retries",
                 response.status
             ),
         },

@@ -165,16 +165,16 @@ impl ProblemCode {
             | P::StorageDamaged
             | P::Internal
             | P::LoopDetected
-            | P::RequestTimeout => SideEffects::Possible,
+            | P::RequestTimeout
+            | P::RequestTooLarge
+            | P::StoreUnavailable
+            | P::RouteGone => SideEffects::Possible,
             P::RouteNotFound
             | P::MalformedRequest
-            | P::RequestTooLarge
             | P::UpstreamUnreachable
             | P::QueueFull
             | P::Draining
-            | P::StoreUnavailable
             | P::JobNotFound
-            | P::RouteGone
             | P::JobStateConflict
             | P::RangeNotSatisfiable
             | P::MethodNotAllowed

@@ -37,8 +37,8 @@ pub enum PatternError {
     /// `{*name}` is not last.
     #[error("{{*name}} takes the rest of the path and can only be the last segment")]
     RestNotLast,
-    /// The host holds something other than a name and an optional port.
-    #[error("'{0}' is not a host name")]
+    /// The host is not a name or an address. A port is refused: requests are matched without it.
+    #[error("'{0}' is not a host name; expected a name or an address without a port")]
     Host(String),
 }
 
@@ -155,12 +155,16 @@ fn parse_host(text: &str) -> Result<Option<String>, PatternError> {
     if text.is_empty() {
         return Ok(None);
     }
-    let legal =
-        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'[' | b']' | b':');
-    if !text.bytes().all(legal) {
-        return Err(PatternError::Host(text.to_owned()));
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    let address = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    let good = match address {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => text.bytes().all(legal),
+    };
+    match good {
+        true => Ok(Some(text.to_ascii_lowercase())),
+        false => Err(PatternError::Host(text.to_owned())),
     }
-    Ok(Some(text.to_ascii_lowercase()))
 }
 
 fn parse_segments(path: &str) -> Result<Vec<Segment>, PatternError> {
