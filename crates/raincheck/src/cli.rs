@@ -146,6 +146,9 @@ pub struct DemoArgs {
     /// How long the backend takes, in seconds
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub seconds: u64,
+    /// Play the story once and stop
+    #[arg(long)]
+    pub once: bool,
 }
 
 /// `jobs`.

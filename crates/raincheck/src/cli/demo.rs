@@ -14,17 +14,18 @@ use crate::ambient::System;
 use crate::cli::DemoArgs;
 use crate::demo::backend::SlowBackend;
 use crate::demo::client::{self, Story};
-use crate::exit::Code;
+use crate::exit::{Code, Failure};
+use crate::listen::Ports;
 use crate::output::Output;
 use crate::shutdown::{Signals, Why};
-use crate::wire::{self, Gateway, Ports};
+use crate::wire::{self, Gateway};
 
 /// Runs the demo until it is asked to stop, or once through with `--once`.
 pub fn run(args: DemoArgs, out: Output) -> anyhow::Result<Code> {
-    raincheck_telemetry::log::init("warn", false, out.colour());
+    raincheck_telemetry::log::init("warn", false, out.colours());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let directory = Scratch::new()?;
-    runtime.block_on(demo(args, &directory, &out))
+    runtime.block_on(demo(args, &directory, out))
 }
 
 /// A data directory that goes away with the demo.
@@ -46,7 +47,7 @@ impl Drop for Scratch {
     }
 }
 
-async fn demo(args: DemoArgs, directory: &Scratch, out: &Output) -> anyhow::Result<Code> {
+async fn demo(args: DemoArgs, directory: &Scratch, out: Output) -> anyhow::Result<Code> {
     let mut signals = Signals::listen()?;
     let work = Duration::from_secs(args.seconds);
     let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -56,10 +57,9 @@ async fn demo(args: DemoArgs, directory: &Scratch, out: &Output) -> anyhow::Resu
         Server::start(backend, Arc::new(SlowBackend::new(work)), ServerOptions::default())?;
     let store = LocalStore::open(directory.0.join("data"), Options::default())?;
     let plan = plan(&args, &upstream, loopback(args.port))?;
-    let Ok(ports) = Ports::open(&plan) else {
-        out.error(&format!("port {} is in use; try: raincheck demo --port 0", args.port));
-        return Ok(Code::PortInUse);
-    };
+    let ports = Ports::open(&plan).map_err(|failure| {
+        Failure::new(failure.code, format!("{failure}; or try: raincheck demo --port 0"))
+    })?;
     let gateway = wire::start(plan, Arc::new(store), ports, Arc::new(System))?;
     let told = tell(&gateway, &args, out);
     let stopped = tokio::select! {
@@ -67,7 +67,7 @@ async fn demo(args: DemoArgs, directory: &Scratch, out: &Output) -> anyhow::Resu
         () = signals.next() => Ok(true),
     };
     if let Ok(false) = stopped {
-        out.talk("\nStill running, to try it yourself; Ctrl-C stops it and deletes its data.");
+        out.say("\nStill running, to try it yourself; Ctrl-C stops it and deletes its data.");
         signals.next().await;
     }
     gateway.stop(Duration::ZERO, &Why::Asked, &mut signals).await;
@@ -78,7 +78,7 @@ async fn demo(args: DemoArgs, directory: &Scratch, out: &Output) -> anyhow::Resu
 fn plan(args: &DemoArgs, upstream: &str, listen: SocketAddr) -> anyhow::Result<Plan> {
     let overrides = Overrides {
         upstream: Some(upstream.to_owned()),
-        hold: Some(format!("{}s", args.hold)),
+        hold: Some(format!("{}ms", args.hold.as_millis())),
         listen: Some(listen.to_string()),
         admin_listen: Some("127.0.0.1:0".to_owned()),
         ..Overrides::default()
@@ -88,14 +88,14 @@ fn plan(args: &DemoArgs, upstream: &str, listen: SocketAddr) -> anyhow::Result<P
 }
 
 /// Explains, prints what to paste, and plays a client.
-async fn tell(gateway: &Gateway, args: &DemoArgs, out: &Output) -> anyhow::Result<()> {
+async fn tell(gateway: &Gateway, args: &DemoArgs, out: Output) -> anyhow::Result<()> {
     let server = gateway.public.first().context("no listener")?;
     let base = format!("http://{}", server.local_addr());
-    out.talk(&format!(
+    out.say(format_args!(
         "A backend that takes {} s for each report, and raincheck in front of it.\n\
-         Clients are held for {} s; then they get a ticket, while the same request goes on.\n\n\
+         Clients are held for {:?}; then they get a ticket, while the same request goes on.\n\n\
          Try it in another terminal:\n\
-         \x20 curl -i {base}/report          a ticket after {} s; its Location is the job\n\
+         \x20 curl -i {base}/report          a ticket after {:?}; its Location is the job\n\
          \x20 curl -i {base}/fast            relayed at once, as if raincheck were not there\n\
          \x20 curl -i {base}/report -H 'Prefer: respond-async'    a ticket at once\n",
         args.seconds, args.hold, args.hold

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::path::PathBuf;
 
 use raincheck_config::{Overrides, Plan};
 
@@ -17,12 +18,15 @@ impl ConfigArgs {
 }
 
 impl StoreArgs {
-    /// The plan, for its data directory.
-    pub fn load(&self) -> anyhow::Result<Plan> {
-        let mut overrides = Overrides::default();
-        overrides.store_path =
-            self.store_path.as_ref().map(|path| path.to_string_lossy().into_owned());
-        load(self.config.as_deref(), &overrides)
+    /// The data directory: the one that was named, or the one of the config.
+    pub fn path(&self) -> anyhow::Result<PathBuf> {
+        if let Some(path) = &self.store_path {
+            return Ok(path.clone());
+        }
+        // Where the data is does not depend on the backend, so that need not be said here.
+        let upstream = Some("http://127.0.0.1:9000".to_owned());
+        let overrides = Overrides { upstream, ..Overrides::default() };
+        Ok(load(self.config.as_deref(), &overrides)?.store.path)
     }
 }
 

@@ -1,0 +1,168 @@
+//! `raincheck check`: what a config means, or everything that is wrong with it.
+
+use raincheck_config::units::{show_duration, show_size};
+use raincheck_config::{Errors, Plan};
+use raincheck_core::route::{HoldUntil, OnDisconnect, Route, RouteTable};
+use serde_json::{Value, json};
+
+use super::load::warn;
+use super::{CheckArgs, ConfigArgs};
+use crate::exit::Code;
+use crate::output::Output;
+
+/// Checks and shows. Opens no port and no data directory.
+pub fn run(args: CheckArgs, out: Output) -> anyhow::Result<Code> {
+    let CheckArgs { file, config } = args;
+    let config = ConfigArgs { config: file.or(config.config), ..config };
+    match config.load() {
+        Ok(plan) if out.is_json() => out.document(&document(&plan)).map(|()| Code::Ok),
+        Ok(plan) => show(&plan, out).map(|()| Code::Ok),
+        Err(error) => match error.downcast_ref::<Errors>() {
+            Some(errors) if out.is_json() => {
+                out.document(&json!({ "ok": false, "findings": errors.findings() }))?;
+                Ok(Code::Usage)
+            }
+            _ => Err(error),
+        },
+    }
+}
+
+/// The routes as they are tried. A checked plan always makes a table.
+fn routes(plan: &Plan) -> Vec<Route> {
+    let table = RouteTable::new(plan.routes.clone()).unwrap_or_default();
+    table.iter().map(|route| (**route).clone()).collect()
+}
+
+fn show(plan: &Plan, out: Output) -> anyhow::Result<()> {
+    warn(plan, out);
+    let listen: Vec<String> = plan.server.listen.iter().map(ToString::to_string).collect();
+    let behind = plan.server.behind.map_or("nothing known", |behind| behind.as_str());
+    let off = || "off".to_owned();
+    out.line(format_args!("listen  {}", listen.join(", ")))?;
+    out.line(format_args!("behind  {behind}"))?;
+    out.line(format_args!("admin   {}", plan.admin.listen.map_or_else(off, |at| at.to_string())))?;
+    out.line(format_args!("store   {}", plan.store.path.display()))?;
+    out.line("routes, in the order in which they are tried:")?;
+    for (index, route) in routes(plan).iter().enumerate() {
+        out.line(format_args!("\n{}. {}", index + 1, described(route)))?;
+    }
+    let warnings = plan.warnings.len();
+    out.say(match warnings {
+        0 => "the config is right".to_owned(),
+        1 => "the config can be used; see the warning".to_owned(),
+        _ => format!("the config can be used; see the {warnings} warnings"),
+    });
+    Ok(())
+}
+
+/// A route with everything that holds for it, defaults included.
+fn described(route: &Route) -> String {
+    let upstream = upstream(route);
+    let none = || "none".to_owned();
+    let time = |limit: Option<_>| limit.map_or_else(none, show_duration);
+    let retry = &route.retry;
+    let mut text = format!("{}  ->  {upstream}\n", route.pattern);
+    text.push_str(&format!(
+        "   name {}, mode {}, hold {} ({}), on_disconnect {}\n",
+        route.name,
+        route.mode.as_str(),
+        show_duration(route.hold),
+        until(route),
+        disconnect(route)
+    ));
+    text.push_str(&format!(
+        "   timeout {}, connect_timeout {}, idle_timeout {}, deadline {}\n",
+        time(route.timeout),
+        show_duration(route.connect_timeout),
+        time(route.idle_timeout),
+        time(route.deadline)
+    ));
+    text.push_str(&format!(
+        "   attempts {}, backoff {} to {}, on {}, unsafe {}\n",
+        retry.attempts,
+        show_duration(retry.backoff),
+        show_duration(retry.max_backoff),
+        retry_on(route).join(" "),
+        retry.repeat_unsafe
+    ));
+    text.push_str(&format!(
+        "   concurrency {}, queue {}, retention {}, max_request {}, max_response {}",
+        route.concurrency,
+        route.queue,
+        show_duration(route.retention),
+        show_size(route.max_request),
+        route.max_response.map_or_else(none, show_size)
+    ));
+    text
+}
+
+fn document(plan: &Plan) -> Value {
+    let routes: Vec<Value> = routes(plan).iter().map(route_document).collect();
+    json!({
+        "ok": true,
+        "listen": plan.server.listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "behind": plan.server.behind.map(|behind| behind.as_str()),
+        "admin": plan.admin.listen.map(|at| at.to_string()),
+        "store": plan.store.path.display().to_string(),
+        "routes": routes,
+        "findings": plan.warnings,
+    })
+}
+
+fn route_document(route: &Route) -> Value {
+    let retry = &route.retry;
+    json!({
+        "name": route.name.as_str(),
+        "match": route.pattern.to_string(),
+        "upstream": upstream(route),
+        "mode": route.mode.as_str(),
+        "hold": show_duration(route.hold),
+        "hold_until": until(route),
+        "timeout": route.timeout.map(show_duration),
+        "connect_timeout": show_duration(route.connect_timeout),
+        "idle_timeout": route.idle_timeout.map(show_duration),
+        "deadline": route.deadline.map(show_duration),
+        "on_disconnect": disconnect(route),
+        "retry": {
+            "attempts": retry.attempts,
+            "backoff": show_duration(retry.backoff),
+            "max_backoff": show_duration(retry.max_backoff),
+            "on": retry_on(route),
+            "unsafe": retry.repeat_unsafe,
+        },
+        "concurrency": route.concurrency,
+        "queue": route.queue,
+        "retention": show_duration(route.retention),
+        "max_request": route.max_request,
+        "max_response": route.max_response,
+    })
+}
+
+fn upstream(route: &Route) -> String {
+    format!("{}://{}", route.upstream.scheme.as_str(), route.upstream.authority())
+}
+
+fn until(route: &Route) -> &'static str {
+    match route.hold_until {
+        HoldUntil::Head => "head",
+        HoldUntil::Complete => "complete",
+    }
+}
+
+fn disconnect(route: &Route) -> &'static str {
+    match route.on_disconnect {
+        OnDisconnect::Cancel => "cancel",
+        OnDisconnect::Continue => "continue",
+    }
+}
+
+fn retry_on(route: &Route) -> Vec<&'static str> {
+    let on = route.retry.on;
+    let words = [
+        (on.connect, "connect"),
+        (on.timeout, "timeout"),
+        (on.server_error, "5xx"),
+        (on.too_many, "429"),
+    ];
+    words.into_iter().filter(|(said, _)| *said).map(|(_, word)| word).collect()
+}

@@ -1,0 +1,101 @@
+//! A status document in words.
+
+use serde_json::Value;
+
+use crate::output::{Table, printable};
+
+/// A member that is text; empty if it is not there.
+pub fn word<'a>(document: &'a Value, name: &str) -> &'a str {
+    document.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A time without its fraction.
+pub(super) fn seconds(time: &str) -> String {
+    match time.split_once('.') {
+        Some((whole, _)) => format!("{whole}Z"),
+        None => time.to_owned(),
+    }
+}
+
+/// `1/3`: the latest attempt, and how many there may be.
+pub(super) fn attempts(job: &Value) -> String {
+    let number = |name: &str| job.get(name).and_then(Value::as_u64).unwrap_or_default();
+    format!("{}/{}", number("attempt"), number("attempts_max"))
+}
+
+/// What came of it: the answer's status, or why there is none.
+pub(super) fn outcome(job: &Value) -> String {
+    let error = job.get("error").map(|error| word(error, "code")).unwrap_or_default();
+    match (answer(job), error) {
+        (None, "") => "-".to_owned(),
+        (None, error) => error.to_owned(),
+        (Some(answer), "") => answer,
+        (Some(answer), error) => format!("{error}: {answer}"),
+    }
+}
+
+fn answer(job: &Value) -> Option<String> {
+    let response = job.get("response").filter(|response| !response.is_null())?;
+    let number = |name: &str| response.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let kind = word(response, "content_type");
+    let kind = if kind.is_empty() { String::new() } else { format!(" {kind}") };
+    Some(format!("{}{kind} {} bytes", number("status"), number("content_length")))
+}
+
+/// Why a job has no answer, as a sentence.
+pub fn summary(job: &Value) -> Option<String> {
+    let error = job.get("error").filter(|error| !error.is_null())?;
+    let (title, detail) = (word(error, "title"), word(error, "detail"));
+    let separator = if detail.is_empty() { "" } else { ": " };
+    Some(printable(&format!("{title}{separator}{detail} ({})", word(error, "code"))))
+}
+
+/// Everything about a job.
+pub(super) fn described(job: &Value) -> Table {
+    let mut table = Table::bare();
+    let mut row = |name: &str, value: String| {
+        if !value.is_empty() {
+            table.row(vec![name.to_owned(), value]);
+        }
+    };
+    row("job", word(job, "job_id").to_owned());
+    row("status", word(job, "status").to_owned());
+    row("route", word(job, "route").to_owned());
+    let executions = job.get("executions").and_then(Value::as_u64).unwrap_or_default();
+    row("attempt", format!("{} (the backend may have seen it {executions} times)", attempts(job)));
+    row("created", word(job, "created_at").to_owned());
+    row("started", word(job, "started_at").to_owned());
+    row("finished", word(job, "finished_at").to_owned());
+    row("kept until", word(job, "expires_at").to_owned());
+    row("answer", answer(job).unwrap_or_default());
+    row("error", summary(job).unwrap_or_default());
+    if let Some(links) = job.get("links") {
+        row("result", word(links, "result").to_owned());
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    //! A job in words.
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_failed_job() {
+        let job = json!({
+            "job_id": "J", "status": "failed", "route": "render", "attempt": 3, "attempts_max": 3,
+            "executions": 2, "created_at": "2026-11-23T08:03:12.123Z", "started_at": null,
+            "response": {"status": 503, "content_type": "text/plain", "content_length": 9},
+            "error": {"code": "upstream-broken", "title": "It broke", "detail": "reset\u{1b}[31m"},
+        });
+        assert_eq!(outcome(&job), "upstream-broken: 503 text/plain 9 bytes");
+        assert_eq!(seconds(word(&job, "created_at")), "2026-11-23T08:03:12Z");
+        assert_eq!(summary(&job).unwrap(), "It broke: reset\u{fffd}[31m (upstream-broken)");
+        let text = described(&job).to_string();
+        assert!(text.contains("attempt  3/3 (the backend may have seen it 2 times)"), "{text}");
+        assert!(!text.contains("started"), "{text}");
+    }
+}
