@@ -80,7 +80,13 @@ pub struct ServeArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct ConfigArgs {
     /// The config file
-    #[arg(short, long, value_name = "FILE", env = "RAINCHECK_CONFIG", hide_env_values = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        env = "RAINCHECK_CONFIG",
+        hide_env_values = true
+    )]
     pub config: Option<OsString>,
     /// What flags say.
     #[command(flatten)]
@@ -245,7 +251,12 @@ pub struct WaitArgs {
 #[derive(Debug, Clone, Args)]
 pub struct WaitingArgs {
     /// The gateway that has the job [default: http://127.0.0.1:8080]
-    #[arg(long, value_name = "URL", env = "RAINCHECK_URL", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "RAINCHECK_URL",
+        hide_env_values = true
+    )]
     pub url: Option<String>,
     /// Write the result to a file instead of stdout
     #[arg(short, long, value_name = "FILE")]
@@ -262,7 +273,13 @@ pub struct StoreArgs {
     #[arg(long, value_name = "DIR")]
     pub store_path: Option<PathBuf>,
     /// The config file that names the data directory
-    #[arg(short, long, value_name = "FILE", env = "RAINCHECK_CONFIG", hide_env_values = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        env = "RAINCHECK_CONFIG",
+        hide_env_values = true
+    )]
     pub config: Option<OsString>,
 }
 

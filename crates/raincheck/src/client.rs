@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{HOST, USER_AGENT};
-use http::{HeaderValue, Method, Request, StatusCode, response};
+use http::{HeaderValue, Method, Request, response};
 use http_body_util::BodyExt;
 use raincheck_core::outcome::{Cause, Failure as WireFailure};
 use raincheck_core::policy::timeout::Timeouts;
@@ -44,18 +44,11 @@ pub struct Answer {
     body: AnswerBody,
 }
 
-/// An answer that is a JSON document.
-#[derive(Debug)]
-pub struct Document {
-    /// Its status.
-    pub status: StatusCode,
-    /// The document; null where there is no body.
-    pub value: Value,
-}
-
 /// Runs a command that talks to a gateway. What still reads stdin at its end is left behind.
 pub fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let done = runtime.block_on(future);
     runtime.shutdown_background();
     done
@@ -64,7 +57,9 @@ pub fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::R
 impl Client {
     /// A client without connections. Needs a runtime when it is used.
     pub fn new() -> anyhow::Result<Self> {
-        Ok(Self { upstreams: Upstreams::new(Options::default())? })
+        Ok(Self {
+            upstreams: Upstreams::new(Options::default())?,
+        })
     }
 
     /// Sends a request and returns when the head of its answer is there. `idle` is how long the
@@ -76,7 +71,10 @@ impl Client {
         idle: Option<Duration>,
     ) -> Result<Answer, Failure> {
         *request.uri_mut() = url.target().parse().map_err(|error| {
-            Failure::new(Code::Usage, format!("the path of {url} cannot be sent: {error}"))
+            Failure::new(
+                Code::Usage,
+                format!("the path of {url} cannot be sent: {error}"),
+            )
         })?;
         let headers = request.headers_mut();
         if !headers.contains_key(HOST) {
@@ -90,18 +88,29 @@ impl Client {
             let agent = concat!("raincheck/", env!("CARGO_PKG_VERSION"));
             headers.insert(USER_AGENT, HeaderValue::from_static(agent));
         }
-        let timeouts =
-            Timeouts { connect: CONNECT, idle, total: None, total_means: Cause::Timeout };
+        let timeouts = Timeouts {
+            connect: CONNECT,
+            idle,
+            total: None,
+            total_means: Cause::Timeout,
+        };
         let sent = self.upstreams.send(url.server(), request, timeouts).await;
         let answer = sent.map_err(|failure| worded(url, &failure))?;
-        Ok(Answer { url: url.clone(), head: answer.head, body: answer.body })
+        Ok(Answer {
+            url: url.clone(),
+            head: answer.head,
+            body: answer.body,
+        })
     }
 
     /// Asks for a JSON document. A problem of the gateway is an error.
-    pub async fn document(&self, method: Method, url: &Url) -> Result<Document, Failure> {
+    pub async fn document(&self, method: Method, url: &Url) -> Result<Value, Failure> {
         let mut request = Request::new(OutBody::Empty);
         *request.method_mut() = method;
-        self.send(url, request, Some(SILENCE)).await?.document().await
+        self.send(url, request, Some(SILENCE))
+            .await?
+            .document()
+            .await
     }
 }
 
@@ -125,8 +134,9 @@ impl Answer {
         }
     }
 
-    /// The whole body, which must be a JSON document or nothing.
-    pub async fn document(mut self) -> Result<Document, Failure> {
+    /// The whole body, which must be a JSON document, or nothing (null). A problem of the gateway is
+    /// an error.
+    pub async fn document(mut self) -> Result<Value, Failure> {
         let mut bytes = BytesMut::new();
         while let Some(piece) = self.piece().await? {
             if bytes.len() + piece.len() > DOCUMENT {
@@ -139,10 +149,10 @@ impl Answer {
         }
         let status = self.head.status;
         if bytes.is_empty() && status.is_success() {
-            return Ok(Document { status, value: Value::Null });
+            return Ok(Value::Null);
         }
         match serde_json::from_slice(&bytes) {
-            Ok(value) if status.is_success() => Ok(Document { status, value }),
+            Ok(value) if status.is_success() => Ok(value),
             _ => Err(self.strange()),
         }
     }
@@ -150,7 +160,9 @@ impl Answer {
     /// The answer is not one that a raincheck gives.
     pub fn strange(&self) -> Failure {
         let Self { url, head, .. } = self;
-        let kind = self.header(http::header::CONTENT_TYPE).unwrap_or("no content type");
+        let kind = self
+            .header(http::header::CONTENT_TYPE)
+            .unwrap_or("no content type");
         let message = format!(
             "{url} answered {} ({kind}), which is not what a raincheck answers there; check the URL \
              and whether it is the right listener",
@@ -165,11 +177,14 @@ fn worded(url: &Url, failure: &WireFailure) -> Failure {
     let server = url.server().authority();
     let unreachable = |message: String| Failure::new(Code::Unreachable, message);
     match failure.cause {
-        Cause::Connect => {
-            unreachable(format!("cannot reach {server}: {}; is raincheck running there?", failure.detail))
-        }
+        Cause::Connect => unreachable(format!(
+            "cannot reach {server}: {}; is raincheck running there?",
+            failure.detail
+        )),
         Cause::Timeout => unreachable(format!("{server} was silent for too long")),
         Cause::Cancelled => Failure::new(Code::Unexpected, failure.detail.clone()),
-        _ => unreachable(format!("the connection to {server} broke before its answer was complete")),
+        _ => unreachable(format!(
+            "the connection to {server} broke before its answer was complete"
+        )),
     }
 }

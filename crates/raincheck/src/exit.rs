@@ -144,7 +144,9 @@ impl Code {
                 "All went well. For `wait`: the job succeeded, and its answer has a status below \
                  400. Also when whoever reads stdout closes it early."
             }
-            Self::Unexpected => "Something went wrong that has no code of its own; stderr says what.",
+            Self::Unexpected => {
+                "Something went wrong that has no code of its own; stderr says what."
+            }
             Self::JobFailed => {
                 "`wait`: the job failed. If the backend answered at last, that answer is on stdout."
             }
@@ -256,8 +258,11 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Code> {
         return Some(of_store(error));
     }
     let io = cause.downcast_ref::<io::Error>()?;
-    matches!(io.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable)
-        .then_some(Code::PortInUse)
+    matches!(
+        io.kind(),
+        io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable
+    )
+    .then_some(Code::PortInUse)
 }
 
 fn of_store(error: &OpenError) -> Code {
@@ -305,7 +310,10 @@ mod tests {
     fn codes_are_distinct_and_in_order() {
         let numbers: Vec<u8> = Code::ALL.iter().map(|code| code.number()).collect();
         assert!(numbers.is_sorted(), "{numbers:?}");
-        let distinct: BTreeSet<_> = Code::ALL.iter().map(|code| (code.number(), code.word())).collect();
+        let distinct: BTreeSet<_> = Code::ALL
+            .iter()
+            .map(|code| (code.number(), code.word()))
+            .collect();
         assert_eq!(distinct.len(), Code::ALL.len());
     }
 
@@ -313,17 +321,39 @@ mod tests {
     fn a_cause_keeps_its_code_below_any_context() {
         let path = PathBuf::from("/data");
         let stores = [
-            (OpenError::InUse { path: path.clone(), pid: Some(7) }, Code::StoreInUse),
+            (
+                OpenError::InUse {
+                    path: path.clone(),
+                    pid: Some(7),
+                },
+                Code::StoreInUse,
+            ),
             (OpenError::Full { path: path.clone() }, Code::StoreFull),
-            (OpenError::Newer { path: path.clone(), found: 9, known: 1 }, Code::StoreNewer),
-            (OpenError::NotAStore { path, why: "a file".into() }, Code::StoreNotCreated),
+            (
+                OpenError::Newer {
+                    path: path.clone(),
+                    found: 9,
+                    known: 1,
+                },
+                Code::StoreNewer,
+            ),
+            (
+                OpenError::NotAStore {
+                    path,
+                    why: "a file".into(),
+                },
+                Code::StoreNotCreated,
+            ),
         ];
         for (error, code) in stores {
             let wrapped = Err::<(), _>(error).context("the store").context("start");
             assert_eq!(of(&wrapped.unwrap_err()), code);
         }
         let port = io::Error::from(io::ErrorKind::AddrInUse);
-        assert_eq!(of(&anyhow::Error::new(port).context("listen")), Code::PortInUse);
+        assert_eq!(
+            of(&anyhow::Error::new(port).context("listen")),
+            Code::PortInUse
+        );
         assert_eq!(of(&anyhow::anyhow!("odd")), Code::Unexpected);
     }
 }

@@ -3,6 +3,7 @@
 mod ambient;
 mod cli;
 mod client;
+mod demo;
 mod exit;
 mod listen;
 mod output;

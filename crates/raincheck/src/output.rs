@@ -62,7 +62,10 @@ impl Output {
     /// Data as it is, out at once.
     pub fn bytes(self, bytes: &[u8]) -> anyhow::Result<()> {
         let mut stdout = io::stdout().lock();
-        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(of_stdout)
+        stdout
+            .write_all(bytes)
+            .and_then(|()| stdout.flush())
+            .map_err(of_stdout)
     }
 
     /// A line of talk. There is nobody to tell if it fails.
@@ -81,7 +84,9 @@ fn of_stdout(error: io::Error) -> anyhow::Error {
 
 /// Text of others without what could move a terminal's cursor.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// Columns of text, as wide as needed, two spaces between them, nothing at the end of a line.
@@ -93,7 +98,9 @@ pub struct Table {
 impl Table {
     /// A table with these names above its columns.
     pub fn new(names: &[&str]) -> Self {
-        Self { rows: vec![names.iter().map(|&name| name.to_owned()).collect()] }
+        Self {
+            rows: vec![names.iter().map(|&name| name.to_owned()).collect()],
+        }
     }
 
     /// A table without names.
@@ -103,7 +110,8 @@ impl Table {
 
     /// Adds a row.
     pub fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells.iter().map(|cell| printable(cell)).collect());
+        self.rows
+            .push(cells.iter().map(|cell| printable(cell)).collect());
     }
 }
 
@@ -112,7 +120,10 @@ impl fmt::Display for Table {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+            cells
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or_default()
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         for (index, row) in self.rows.iter().enumerate() {
@@ -120,7 +131,11 @@ impl fmt::Display for Table {
             for (cell, width) in row.iter().zip(&widths) {
                 line.push_str(&format!("{cell:width$}  "));
             }
-            let end = if index + 1 == self.rows.len() { "" } else { "\n" };
+            let end = if index + 1 == self.rows.len() {
+                ""
+            } else {
+                "\n"
+            };
             write!(f, "{}{end}", line.trim_end())?;
         }
         Ok(())

@@ -13,7 +13,10 @@ use crate::output::Output;
 /// Checks and shows. Opens no port and no data directory.
 pub fn run(args: CheckArgs, out: Output) -> anyhow::Result<Code> {
     let CheckArgs { file, config } = args;
-    let config = ConfigArgs { config: file.or(config.config), ..config };
+    let config = ConfigArgs {
+        config: file.or(config.config),
+        ..config
+    };
     match config.load() {
         Ok(plan) if out.is_json() => out.document(&document(&plan)).map(|()| Code::Ok),
         Ok(plan) => show(&plan, out).map(|()| Code::Ok),
@@ -36,11 +39,17 @@ fn routes(plan: &Plan) -> Vec<Route> {
 fn show(plan: &Plan, out: Output) -> anyhow::Result<()> {
     warn(plan, out);
     let listen: Vec<String> = plan.server.listen.iter().map(ToString::to_string).collect();
-    let behind = plan.server.behind.map_or("nothing known", |behind| behind.as_str());
+    let behind = plan
+        .server
+        .behind
+        .map_or("nothing known", |behind| behind.as_str());
     let off = || "off".to_owned();
     out.line(format_args!("listen  {}", listen.join(", ")))?;
     out.line(format_args!("behind  {behind}"))?;
-    out.line(format_args!("admin   {}", plan.admin.listen.map_or_else(off, |at| at.to_string())))?;
+    out.line(format_args!(
+        "admin   {}",
+        plan.admin.listen.map_or_else(off, |at| at.to_string())
+    ))?;
     out.line(format_args!("store   {}", plan.store.path.display()))?;
     out.line("routes, in the order in which they are tried:")?;
     for (index, route) in routes(plan).iter().enumerate() {
@@ -139,7 +148,11 @@ fn route_document(route: &Route) -> Value {
 }
 
 fn upstream(route: &Route) -> String {
-    format!("{}://{}", route.upstream.scheme.as_str(), route.upstream.authority())
+    format!(
+        "{}://{}",
+        route.upstream.scheme.as_str(),
+        route.upstream.authority()
+    )
 }
 
 fn until(route: &Route) -> &'static str {
@@ -164,5 +177,9 @@ fn retry_on(route: &Route) -> Vec<&'static str> {
         (on.server_error, "5xx"),
         (on.too_many, "429"),
     ];
-    words.into_iter().filter(|(said, _)| *said).map(|(_, word)| word).collect()
+    words
+        .into_iter()
+        .filter(|(said, _)| *said)
+        .map(|(_, word)| word)
+        .collect()
 }

@@ -31,8 +31,14 @@ fn cli() -> String {
 fn section(page: &mut String, command: &mut clap::Command, name: &str) {
     let help = command.render_long_help().to_string();
     let help: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
-    page.push_str(&format!("\n## `{name}`\n\n```text\n{}\n```\n", help.join("\n")));
-    for inner in command.get_subcommands_mut().filter(|inner| !inner.is_hide_set()) {
+    page.push_str(&format!(
+        "\n## `{name}`\n\n```text\n{}\n```\n",
+        help.join("\n")
+    ));
+    for inner in command
+        .get_subcommands_mut()
+        .filter(|inner| !inner.is_hide_set())
+    {
         let name = format!("{name} {}", inner.get_name());
         section(page, inner, &name);
     }

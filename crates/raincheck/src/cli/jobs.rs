@@ -26,7 +26,11 @@ struct Desk {
 pub fn run(args: JobsArgs, out: Output) -> anyhow::Result<Code> {
     let base = target::base(args.admin_url.as_deref(), DEFAULT_URL)?;
     block_on(async {
-        let desk = Desk { client: Client::new()?, base, out };
+        let desk = Desk {
+            client: Client::new()?,
+            base,
+            out,
+        };
         match args.command {
             JobsCommand::List(args) => desk.list(&args).await,
             JobsCommand::Show(args) => desk.each(&args, Desk::show).await,
@@ -43,11 +47,16 @@ impl Desk {
         args: &JobArgs,
         what: impl AsyncFn(&Self, &str) -> anyhow::Result<()>,
     ) -> anyhow::Result<Code> {
-        let ids = args.jobs.iter().map(|job| target::job_id(job).map(|id| id.to_string()));
+        let ids = args
+            .jobs
+            .iter()
+            .map(|job| target::job_id(job).map(|id| id.to_string()));
         let ids: Vec<String> = ids.collect::<Result<_, _>>()?;
         let mut first = None;
         for id in &ids {
-            let Err(error) = what(self, id).await else { continue };
+            let Err(error) = what(self, id).await else {
+                continue;
+            };
             let code = exit::of(&error);
             if ids.len() == 1 || matches!(code, Code::Unreachable | Code::Ok) {
                 return Err(error);
@@ -72,7 +81,8 @@ impl Desk {
         let job = self.job(Method::GET, id).await?;
         let status = word(&job, "status");
         if is_finished(status) {
-            let message = format!("job {id} has ended already: {status}; there is nothing to cancel");
+            let message =
+                format!("job {id} has ended already: {status}; there is nothing to cancel");
             return Err(Failure::new(Code::Refused, message).into());
         }
         let job = self.job(Method::DELETE, id).await?;
@@ -85,7 +95,7 @@ impl Desk {
 
     async fn retry(&self, id: &str) -> anyhow::Result<()> {
         let url = self.base.below(&format!("jobs/{id}/retry"));
-        let job = self.client.document(Method::POST, &url).await?.value;
+        let job = self.client.document(Method::POST, &url).await?;
         self.told(&job, &format!("queued {id} again"))
     }
 
@@ -98,7 +108,7 @@ impl Desk {
 
     async fn job(&self, method: Method, id: &str) -> anyhow::Result<Value> {
         let url = self.base.below(&format!("jobs/{id}"));
-        Ok(self.client.document(method, &url).await?.value)
+        Ok(self.client.document(method, &url).await?)
     }
 }
 

@@ -25,15 +25,32 @@ impl StoreArgs {
         }
         // Where the data is does not depend on the backend, so that need not be said here.
         let upstream = Some("http://127.0.0.1:9000".to_owned());
-        let overrides = Overrides { upstream, ..Overrides::default() };
+        let overrides = Overrides {
+            upstream,
+            ..Overrides::default()
+        };
         Ok(load(self.config.as_deref(), &overrides)?.store.path)
     }
 }
 
 impl OverrideArgs {
     fn overrides(&self) -> Overrides {
-        let Self { upstream, mode, hold, timeout, listen, behind, .. } = self.clone();
-        let Self { admin_listen, store_path, log_level, log_format, .. } = self.clone();
+        let Self {
+            upstream,
+            mode,
+            hold,
+            timeout,
+            listen,
+            behind,
+            ..
+        } = self.clone();
+        let Self {
+            admin_listen,
+            store_path,
+            log_level,
+            log_format,
+            ..
+        } = self.clone();
         Overrides {
             upstream,
             mode,
@@ -59,17 +76,26 @@ pub fn warn(plan: &Plan, out: Output) {
 fn load(file: Option<&OsStr>, overrides: &Overrides) -> anyhow::Result<Plan> {
     // An empty variable counts as not set, as compose files leave it.
     let file = file.filter(|file| !file.is_empty());
-    let text = file.map(|file| read(file).map(|text| (file.to_string_lossy(), text))).transpose()?;
+    let text = file
+        .map(|file| read(file).map(|text| (file.to_string_lossy(), text)))
+        .transpose()?;
     let text = text.as_ref().map(|(path, text)| (&**path, text.as_str()));
-    let environment = std::env::vars_os()
-        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
+    let environment = std::env::vars_os().map(|(name, value)| {
+        (
+            name.to_string_lossy().into_owned(),
+            value.to_string_lossy().into_owned(),
+        )
+    });
     Ok(raincheck_config::load(text, environment, overrides)?)
 }
 
 fn read(file: &OsStr) -> anyhow::Result<String> {
     let shown = file.to_string_lossy();
     let bytes = fs::read(file).map_err(|error| {
-        Failure::new(Code::Usage, format!("cannot read the config file {shown}: {error}"))
+        Failure::new(
+            Code::Usage,
+            format!("cannot read the config file {shown}: {error}"),
+        )
     })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();

@@ -63,11 +63,21 @@ impl Order {
         }
         let prefer = HeaderValue::from_static("respond-async");
         headers.append(HeaderName::from_static("prefer"), prefer);
-        Ok(Self { method, url, headers, data: args.data.clone() })
+        Ok(Self {
+            method,
+            url,
+            headers,
+            data: args.data.clone(),
+        })
     }
 
     async fn request(self) -> anyhow::Result<(Url, Request<OutBody>)> {
-        let Self { method, url, headers, data } = self;
+        let Self {
+            method,
+            url,
+            headers,
+            data,
+        } = self;
         let mut request = Request::new(OutBody::Empty);
         *request.method_mut() = method;
         *request.headers_mut() = headers;
@@ -92,7 +102,12 @@ fn method_of(text: &str) -> Result<Method, Failure> {
 }
 
 fn header_of(text: &str) -> Result<(HeaderName, HeaderValue), Failure> {
-    let bad = || Failure::new(Code::Usage, format!("'{text}' is not a header; expected 'Name: value'"));
+    let bad = || {
+        Failure::new(
+            Code::Usage,
+            format!("'{text}' is not a header; expected 'Name: value'"),
+        )
+    };
     let (name, value) = text.split_once(':').ok_or_else(bad)?;
     let name = name.trim().parse().map_err(|_| bad())?;
     let value = HeaderValue::from_str(value.trim()).map_err(|_| bad())?;
@@ -128,11 +143,13 @@ async fn print(answer: Answer, job: &Url, out: Output) -> anyhow::Result<()> {
     if !out.is_json() {
         out.line(job)?;
         if out.is_watched() {
-            out.say(format_args!("accepted; for the result: raincheck wait {job}"));
+            out.say(format_args!(
+                "accepted; for the result: raincheck wait {job}"
+            ));
         }
         return Ok(());
     }
-    let mut document = answer.document().await?.value;
+    let mut document = answer.document().await?;
     if let Some(members) = document.as_object_mut() {
         members.insert("url".to_owned(), Value::String(job.to_string()));
     }
@@ -163,7 +180,9 @@ async fn direct(mut answer: Answer, args: &SubmitArgs, out: Output) -> anyhow::R
         sink.commit().await?;
     }
     if !args.wait {
-        out.say(format_args!("the answer came at once ({status}); there is no job"));
+        out.say(format_args!(
+            "the answer came at once ({status}); there is no job"
+        ));
         return Ok(Code::NoTicket);
     }
     Ok(wait::of_status(status.as_u16(), out))
@@ -176,7 +195,9 @@ mod tests {
     use super::*;
 
     fn order(words: &[&str]) -> Result<Order, Failure> {
-        let line = ["raincheck", "submit", "--url", "http://h:1/gw"].iter().chain(words);
+        let line = ["raincheck", "submit", "--url", "http://h:1/gw"]
+            .iter()
+            .chain(words);
         let cli = <crate::cli::Cli as clap::Parser>::try_parse_from(line).unwrap();
         match cli.command {
             crate::cli::Command::Submit(args) => Order::read(&args),
@@ -187,7 +208,9 @@ mod tests {
     #[test]
     fn method_and_url() {
         let shown = |words: &[&str]| {
-            order(words).map(|order| format!("{} {}", order.method, order.url)).unwrap()
+            order(words)
+                .map(|order| format!("{} {}", order.method, order.url))
+                .unwrap()
         };
         assert_eq!(shown(&["http://a/x?y"]), "GET http://a/x?y");
         assert_eq!(shown(&["/x?y"]), "GET http://h:1/gw/x?y");
@@ -197,12 +220,23 @@ mod tests {
 
     #[test]
     fn headers() {
-        let read = order(&["http://a", "-H", "A: 1", "-H", "a:2", "-H", "Prefer: wait=3"]).unwrap();
+        let read = order(&[
+            "http://a",
+            "-H",
+            "A: 1",
+            "-H",
+            "a:2",
+            "-H",
+            "Prefer: wait=3",
+        ])
+        .unwrap();
         let all = |name| read.headers.get_all(name).iter().collect::<Vec<_>>();
         assert_eq!(all("a"), ["1", "2"]);
         assert_eq!(all("prefer"), ["wait=3", "respond-async"]);
         for bad in ["nothing", "a b: 1", "a: \n"] {
-            let error = order(&["http://a", "-H", bad]).err().map(|error| error.code);
+            let error = order(&["http://a", "-H", bad])
+                .err()
+                .map(|error| error.code);
             let expected = (bad != "a: \n").then_some(Code::Usage);
             assert_eq!(error, expected, "{bad:?}");
         }

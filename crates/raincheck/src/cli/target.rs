@@ -22,10 +22,18 @@ pub fn job_url(job: &str, base: &Url) -> Result<Url, Failure> {
 
 /// The id of the job.
 pub fn job_id(job: &str) -> Result<JobId, Failure> {
-    let path = job.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
-    let path = ["/result", "/status"].iter().find_map(|end| path.strip_suffix(end)).unwrap_or(path);
+    let path = job
+        .split(['?', '#'])
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches('/');
+    let path = ["/result", "/status"]
+        .iter()
+        .find_map(|end| path.strip_suffix(end))
+        .unwrap_or(path);
     let id = path.rsplit('/').next().unwrap_or_default();
-    id.parse().map_err(|error| Failure::new(Code::Usage, format!("'{job}' is {error}")))
+    id.parse()
+        .map_err(|error| Failure::new(Code::Usage, format!("'{job}' is {error}")))
 }
 
 #[cfg(test)]
@@ -61,7 +69,10 @@ mod tests {
         for text in ["", "17", "http://127.0.0.1:8080/jobs", "../../x"] {
             let error = job_url(text, &base).unwrap_err();
             assert_eq!(error.code, Code::Usage);
-            assert!(error.message.contains("not a job id: expected a UUID"), "{error}");
+            assert!(
+                error.message.contains("not a job id: expected a UUID"),
+                "{error}"
+            );
         }
     }
 }

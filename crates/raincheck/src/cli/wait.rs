@@ -57,8 +57,15 @@ async fn to_the_end(
     progress: &Progress,
     out: Output,
 ) -> anyhow::Result<Code> {
-    let until = args.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let watch = status::Watch { client, job, progress, out };
+    let until = args
+        .timeout
+        .and_then(|timeout| Instant::now().checked_add(timeout));
+    let watch = status::Watch {
+        client,
+        job,
+        progress,
+        out,
+    };
     let document = match until {
         None => watch.finished().await?,
         Some(until) => match tokio::time::timeout_at(until, watch.finished()).await {
@@ -71,13 +78,22 @@ async fn to_the_end(
             }
         },
     };
-    let answered = document.get("response").is_some_and(|response| !response.is_null());
+    let answered = document
+        .get("response")
+        .is_some_and(|response| !response.is_null());
     let wanted = !out.is_json() || args.output.is_some();
     if answered && wanted {
         let url = job.below("result");
         let mut sink = Sink::open(args.output.as_deref()).await?;
         progress.download(&sink);
-        Download { client, url: &url, progress, out }.into(&mut sink).await?;
+        Download {
+            client,
+            url: &url,
+            progress,
+            out,
+        }
+        .fetch_to(&mut sink)
+        .await?;
         sink.commit().await?;
     }
     progress.clear();
@@ -104,7 +120,9 @@ fn ended(document: &Value, job: &Url, out: Output) -> Code {
     };
     if !out.is_json() {
         let id = job.path().rsplit('/').next().unwrap_or_default();
-        let why = summary(document).map(|why| format!(": {why}")).unwrap_or_default();
+        let why = summary(document)
+            .map(|why| format!(": {why}"))
+            .unwrap_or_default();
         out.say(format_args!("job {id} is {status}{why}"));
     }
     code

@@ -15,13 +15,17 @@ pub fn refusal(head: &response::Parts, body: &[u8]) -> Option<Failure> {
     }
     let problem: Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |name: &str| problem.get(name).and_then(Value::as_str);
-    let title = text("title").or(head.status.canonical_reason()).unwrap_or("refused");
+    let title = text("title")
+        .or(head.status.canonical_reason())
+        .unwrap_or("refused");
     let mut message = printable(title);
     if let Some(detail) = text("detail").filter(|detail| !detail.is_empty()) {
         message.push_str(": ");
         message.push_str(&printable(detail));
     }
-    let word = text("code").map(|code| format!(", {}", printable(code))).unwrap_or_default();
+    let word = text("code")
+        .map(|code| format!(", {}", printable(code)))
+        .unwrap_or_default();
     message.push_str(&format!(" ({}{word})", head.status.as_u16()));
     let code = match (head.status, text("code")) {
         (StatusCode::NOT_FOUND, Some("job-not-found")) => Code::JobNotFound,

@@ -23,7 +23,9 @@ impl Url {
                 format!("'{text}' {why}: expected a URL such as http://127.0.0.1:8080/path");
             Failure::new(Code::Usage, message)
         };
-        let uri: Uri = text.parse().map_err(|error| bad(&format!("is no URL ({error})")))?;
+        let uri: Uri = text
+            .parse()
+            .map_err(|error| bad(&format!("is no URL ({error})")))?;
         let scheme = match uri.scheme_str() {
             Some("http") => Scheme::Http,
             Some("https") => Scheme::Https,
@@ -33,11 +35,22 @@ impl Url {
         if authority.as_str().contains('@') {
             return Err(bad("has a user name; say it with -H 'Authorization: ...'"));
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
         let port = authority.port_u16().unwrap_or(scheme.port());
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
-        let target = if target.starts_with('?') { format!("/{target}") } else { target.to_owned() };
-        Ok(Self { server: Upstream { scheme, host, port }, target })
+        let target = if target.starts_with('?') {
+            format!("/{target}")
+        } else {
+            target.to_owned()
+        };
+        Ok(Self {
+            server: Upstream { scheme, host, port },
+            target,
+        })
     }
 
     /// The URL that a reference such as a `Location` means, seen from this one.
@@ -49,20 +62,29 @@ impl Url {
             return Self::parse(&format!("{}:{reference}", self.server.scheme.as_str()));
         }
         let slash = if reference.starts_with('/') { "" } else { "/" };
-        Ok(Self { server: self.server.clone(), target: format!("{slash}{reference}") })
+        Ok(Self {
+            server: self.server.clone(),
+            target: format!("{slash}{reference}"),
+        })
     }
 
     /// A URL below the path of this one. The query is left out.
     pub fn below(&self, rest: &str) -> Self {
         let path = self.path().trim_end_matches('/');
-        Self { server: self.server.clone(), target: format!("{path}/{rest}") }
+        Self {
+            server: self.server.clone(),
+            target: format!("{path}/{rest}"),
+        }
     }
 
     /// The URL without the end of its path, if its path ends so. The query is left out.
     pub fn without(&self, end: &str) -> Self {
         let path = self.path().trim_end_matches('/');
         let path = path.strip_suffix(end).unwrap_or(path);
-        Self { server: self.server.clone(), target: path.to_owned() }
+        Self {
+            server: self.server.clone(),
+            target: path.to_owned(),
+        }
     }
 
     /// The path.
@@ -84,7 +106,12 @@ impl Url {
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { server, target } = self;
-        write!(f, "{}://{}{target}", server.scheme.as_str(), server.authority())
+        write!(
+            f,
+            "{}://{}{target}",
+            server.scheme.as_str(),
+            server.authority()
+        )
     }
 }
 
@@ -101,10 +128,24 @@ mod tests {
     #[test]
     fn urls() {
         assert_eq!(url("http://localhost:80"), "http://localhost/");
-        assert_eq!(url("https://[::1]:8443/a?b=c#d"), "https://[::1]:8443/a?b=c");
+        assert_eq!(
+            url("https://[::1]:8443/a?b=c#d"),
+            "https://[::1]:8443/a?b=c"
+        );
         assert_eq!(url("http://h?q"), "http://h/?q");
-        for text in ["localhost:8080", "ftp://a/", "/x", "http://", "http://a b/", "http://u:p@h/"] {
-            assert!(url(text).contains("expected a URL such as"), "{text}: {}", url(text));
+        for text in [
+            "localhost:8080",
+            "ftp://a/",
+            "/x",
+            "http://",
+            "http://a b/",
+            "http://u:p@h/",
+        ] {
+            assert!(
+                url(text).contains("expected a URL such as"),
+                "{text}: {}",
+                url(text)
+            );
         }
     }
 

@@ -22,7 +22,11 @@ impl Desk {
             let cursor = before.map(|id| id.to_string());
             let page = self.page(args, cursor.as_deref()).await?;
             printer.page(&page)?;
-            let next = page.get("next").and_then(Value::as_str).map(target::job_id).transpose()?;
+            let next = page
+                .get("next")
+                .and_then(Value::as_str)
+                .map(target::job_id)
+                .transpose()?;
             match next {
                 Some(next) if args.all && Some(next) != before => before = Some(next),
                 next => {
@@ -46,9 +50,10 @@ impl Desk {
             .filter_map(|(name, value)| Some(format!("{name}={}", encoded(value?))))
             .collect();
         let url = self.base.below(&format!("jobs?{}", query.join("&")));
-        let page = self.client.document(Method::GET, &url).await?.value;
+        let page = self.client.document(Method::GET, &url).await?;
         if page.get("jobs").is_none_or(|jobs| !jobs.is_array()) {
-            let message = format!("{url} is not the list of jobs of an admin listener; check --admin-url");
+            let message =
+                format!("{url} is not the list of jobs of an admin listener; check --admin-url");
             return Err(crate::exit::Failure::new(Code::Refused, message).into());
         }
         Ok(page)
@@ -65,11 +70,20 @@ struct Printer<'a> {
 
 impl<'a> Printer<'a> {
     fn new(desk: &'a Desk, all: bool) -> Self {
-        Self { desk, all, printed: 0, damaged: Vec::new() }
+        Self {
+            desk,
+            all,
+            printed: 0,
+            damaged: Vec::new(),
+        }
     }
 
     fn page(&mut self, page: &Value) -> anyhow::Result<()> {
-        let list = |name| page.get(name).and_then(Value::as_array).map_or(&[][..], |list| list);
+        let list = |name| {
+            page.get(name)
+                .and_then(Value::as_array)
+                .map_or(&[][..], |list| list)
+        };
         let damaged = list("damaged").iter().filter_map(Value::as_str);
         self.damaged.extend(damaged.map(printable));
         let (jobs, first) = (list("jobs"), self.printed == 0);
@@ -81,7 +95,11 @@ impl<'a> Printer<'a> {
             return Ok(());
         }
         let names = ["JOB", "STATUS", "ROUTE", "CREATED", "ATTEMPT", "OUTCOME"];
-        let mut table = if first { Table::new(&names) } else { Table::bare() };
+        let mut table = if first {
+            Table::new(&names)
+        } else {
+            Table::bare()
+        };
         for job in jobs {
             table.row(vec![
                 word(job, "job_id").to_owned(),
@@ -98,7 +116,11 @@ impl<'a> Printer<'a> {
     fn pieces(&self, jobs: &[Value], first: bool) -> anyhow::Result<()> {
         let mut text = String::new();
         for (index, job) in jobs.iter().enumerate() {
-            text.push_str(if first && index == 0 { "{\"jobs\":[" } else { "," });
+            text.push_str(if first && index == 0 {
+                "{\"jobs\":["
+            } else {
+                ","
+            });
             text.push_str(&job.to_string());
         }
         self.desk.out.bytes(text.as_bytes())
@@ -115,7 +137,9 @@ impl<'a> Printer<'a> {
             out.say("no jobs");
         }
         for id in &self.damaged {
-            out.say(format_args!("the record of job {id} is damaged; stop the gateway and run 'raincheck verify'"));
+            out.say(format_args!(
+                "the record of job {id} is damaged; stop the gateway and run 'raincheck verify'"
+            ));
         }
         if let Some(next) = next.filter(|_| !self.all) {
             out.say(format_args!("there are more: --before {next}, or --all"));

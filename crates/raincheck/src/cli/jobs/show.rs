@@ -6,7 +6,10 @@ use crate::output::{Table, printable};
 
 /// A member that is text; empty if it is not there.
 pub fn word<'a>(document: &'a Value, name: &str) -> &'a str {
-    document.get(name).and_then(Value::as_str).unwrap_or_default()
+    document
+        .get(name)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 /// A time without its fraction.
@@ -25,7 +28,10 @@ pub(super) fn attempts(job: &Value) -> String {
 
 /// What came of it: the answer's status, or why there is none.
 pub(super) fn outcome(job: &Value) -> String {
-    let error = job.get("error").map(|error| word(error, "code")).unwrap_or_default();
+    let error = job
+        .get("error")
+        .map(|error| word(error, "code"))
+        .unwrap_or_default();
     match (answer(job), error) {
         (None, "") => "-".to_owned(),
         (None, error) => error.to_owned(),
@@ -36,10 +42,23 @@ pub(super) fn outcome(job: &Value) -> String {
 
 fn answer(job: &Value) -> Option<String> {
     let response = job.get("response").filter(|response| !response.is_null())?;
-    let number = |name: &str| response.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let number = |name: &str| {
+        response
+            .get(name)
+            .and_then(Value::as_u64)
+            .unwrap_or_default()
+    };
     let kind = word(response, "content_type");
-    let kind = if kind.is_empty() { String::new() } else { format!(" {kind}") };
-    Some(format!("{}{kind} {} bytes", number("status"), number("content_length")))
+    let kind = if kind.is_empty() {
+        String::new()
+    } else {
+        format!(" {kind}")
+    };
+    Some(format!(
+        "{}{kind} {} bytes",
+        number("status"),
+        number("content_length")
+    ))
 }
 
 /// Why a job has no answer, as a sentence.
@@ -47,7 +66,10 @@ pub fn summary(job: &Value) -> Option<String> {
     let error = job.get("error").filter(|error| !error.is_null())?;
     let (title, detail) = (word(error, "title"), word(error, "detail"));
     let separator = if detail.is_empty() { "" } else { ": " };
-    Some(printable(&format!("{title}{separator}{detail} ({})", word(error, "code"))))
+    Some(printable(&format!(
+        "{title}{separator}{detail} ({})",
+        word(error, "code")
+    )))
 }
 
 /// Everything about a job.
@@ -61,8 +83,17 @@ pub(super) fn described(job: &Value) -> Table {
     row("job", word(job, "job_id").to_owned());
     row("status", word(job, "status").to_owned());
     row("route", word(job, "route").to_owned());
-    let executions = job.get("executions").and_then(Value::as_u64).unwrap_or_default();
-    row("attempt", format!("{} (the backend may have seen it {executions} times)", attempts(job)));
+    let executions = job
+        .get("executions")
+        .and_then(Value::as_u64)
+        .unwrap_or_default();
+    row(
+        "attempt",
+        format!(
+            "{} (the backend may have seen it {executions} times)",
+            attempts(job)
+        ),
+    );
     row("created", word(job, "created_at").to_owned());
     row("started", word(job, "started_at").to_owned());
     row("finished", word(job, "finished_at").to_owned());
@@ -93,9 +124,15 @@ mod tests {
         });
         assert_eq!(outcome(&job), "upstream-broken: 503 text/plain 9 bytes");
         assert_eq!(seconds(word(&job, "created_at")), "2026-11-23T08:03:12Z");
-        assert_eq!(summary(&job).unwrap(), "It broke: reset\u{fffd}[31m (upstream-broken)");
+        assert_eq!(
+            summary(&job).unwrap(),
+            "It broke: reset\u{fffd}[31m (upstream-broken)"
+        );
         let text = described(&job).to_string();
-        assert!(text.contains("attempt  3/3 (the backend may have seen it 2 times)"), "{text}");
+        assert!(
+            text.contains("attempt  3/3 (the backend may have seen it 2 times)"),
+            "{text}"
+        );
         assert!(!text.contains("started"), "{text}");
     }
 }

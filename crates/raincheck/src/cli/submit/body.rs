@@ -23,21 +23,32 @@ pub(super) struct Body {
 /// Opens what was named.
 pub(super) async fn open(data: String) -> anyhow::Result<Body> {
     if data == "-" || data == "@-" {
-        return Ok(Body { bytes: streamed(tokio::io::stdin()), length: None, kind: None });
+        return Ok(Body {
+            bytes: streamed(tokio::io::stdin()),
+            length: None,
+            kind: None,
+        });
     }
     if let Some(path) = data.strip_prefix('@') {
         return file(path).await;
     }
-    let json = serde_json::from_str::<serde_json::de::IgnoredAny>(&data).is_ok();
+    let json = serde_json::from_str::<serde_json::Value>(&data).is_ok();
     let bytes = OutBody::from(Bytes::from(data));
-    Ok(Body { bytes, length: None, kind: json.then_some("application/json") })
+    Ok(Body {
+        bytes,
+        length: None,
+        kind: json.then_some("application/json"),
+    })
 }
 
 async fn file(path: &str) -> anyhow::Result<Body> {
     let opened = tokio::fs::File::open(path).await;
     let file = opened
         .map_err(|error| Failure::new(Code::Usage, format!("cannot read {path}: {error}")))?;
-    let about = file.metadata().await.with_context(|| format!("cannot read {path}"))?;
+    let about = file
+        .metadata()
+        .await
+        .with_context(|| format!("cannot read {path}"))?;
     if about.is_dir() {
         let message = format!("cannot send {path}: it is a directory");
         return Err(Failure::new(Code::Usage, message).into());
@@ -48,7 +59,11 @@ async fn file(path: &str) -> anyhow::Result<Body> {
         Some(length) => streamed(file.take(length)),
         None => streamed(file),
     };
-    Ok(Body { bytes, length, kind: None })
+    Ok(Body {
+        bytes,
+        length,
+        kind: None,
+    })
 }
 
 fn streamed(from: impl AsyncRead + Unpin + Send + 'static) -> OutBody {

@@ -36,12 +36,14 @@ struct State {
 
 impl Download<'_> {
     /// Fetches all of it.
-    pub(super) async fn into(&self, sink: &mut Sink) -> anyhow::Result<()> {
+    pub(super) async fn fetch_to(&self, sink: &mut Sink) -> anyhow::Result<()> {
         let mut state = State::default();
         let mut fruitless = 0;
         loop {
             let before = state.at;
-            let Err(error) = self.fetch(&mut state, sink).await else { return Ok(()) };
+            let Err(error) = self.fetch(&mut state, sink).await else {
+                return Ok(());
+            };
             fruitless = if state.at > before { 1 } else { fruitless + 1 };
             let lost = exit::of(&error) == Code::Unreachable;
             let resumable = state.at == 0 || state.tag.is_some();
@@ -65,15 +67,25 @@ impl Download<'_> {
         }
         let mut answer = self.client.send(self.url, request, Some(SILENCE)).await?;
         if answer.head.headers.contains_key("raincheck-error") {
-            return Err(answer.document().await.err().unwrap_or_else(|| lost(self.url)).into());
+            return Err(answer
+                .document()
+                .await
+                .err()
+                .unwrap_or_else(|| lost(self.url))
+                .into());
         }
         if state.at == 0 {
             state.tag = tag(&answer);
         } else if !continues(&answer, state.at) {
-            let message = format!("the result at {} has changed meanwhile; fetch it again", self.url);
+            let message = format!(
+                "the result at {} has changed meanwhile; fetch it again",
+                self.url
+            );
             return Err(Failure::new(Code::Unexpected, message).into());
         }
-        let left = answer.header(CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
+        let left = answer
+            .header(CONTENT_LENGTH)
+            .and_then(|text| text.parse::<u64>().ok());
         self.progress.expects(left.map(|left| state.at + left));
         while let Some(piece) = answer.piece().await? {
             sink.write(&piece).await?;
@@ -87,14 +99,18 @@ impl Download<'_> {
 /// A strong tag of an answer that can be had in parts.
 fn tag(answer: &Answer) -> Option<HeaderValue> {
     let whole = answer.head.status == StatusCode::OK
-        && answer.header(ACCEPT_RANGES).is_some_and(|unit| unit.eq_ignore_ascii_case("bytes"));
+        && answer
+            .header(ACCEPT_RANGES)
+            .is_some_and(|unit| unit.eq_ignore_ascii_case("bytes"));
     let tag = answer.head.headers.get(ETAG).filter(|_| whole)?;
     (!tag.as_bytes().starts_with(b"W/")).then(|| tag.clone())
 }
 
 /// Whether the answer is the rest from this byte on.
 fn continues(answer: &Answer, at: u64) -> bool {
-    let range = answer.header(CONTENT_RANGE).and_then(|text| text.strip_prefix("bytes "));
+    let range = answer
+        .header(CONTENT_RANGE)
+        .and_then(|text| text.strip_prefix("bytes "));
     let first = range.and_then(|range| range.split('-').next()?.parse::<u64>().ok());
     answer.head.status == StatusCode::PARTIAL_CONTENT && first == Some(at)
 }

@@ -39,13 +39,21 @@ impl Progress {
 
     /// How the job stands.
     pub(super) fn status(&self, document: &Value) {
-        let number = |name: &str| document.get(name).and_then(Value::as_u64).unwrap_or_default();
+        let number = |name: &str| {
+            document
+                .get(name)
+                .and_then(Value::as_u64)
+                .unwrap_or_default()
+        };
         let mut text = word(document, "status").to_owned();
         if number("attempts_max") > 1 && number("attempt") > 0 {
             let (attempt, max) = (number("attempt"), number("attempts_max"));
             text.push_str(&format!(", attempt {attempt} of {max}"));
         }
-        if let Some(progress) = document.get("progress").filter(|progress| !progress.is_null()) {
+        if let Some(progress) = document
+            .get("progress")
+            .filter(|progress| !progress.is_null())
+        {
             if let Some(percent) = progress.get("percent").and_then(Value::as_f64) {
                 self.bar.set_length(100);
                 // Between 0 and 100, so nothing is lost.

@@ -29,7 +29,9 @@ pub enum Sink {
 impl Sink {
     /// A sink for stdout, or for a file.
     pub async fn open(path: Option<&Path>) -> anyhow::Result<Self> {
-        let Some(path) = path else { return Ok(Self::Stdout(tokio::io::stdout())) };
+        let Some(path) = path else {
+            return Ok(Self::Stdout(tokio::io::stdout()));
+        };
         let special = fs::metadata(path).await.is_ok_and(|about| !about.is_file());
         let part = (!special).then(|| {
             let mut name = path.file_name().unwrap_or_default().to_os_string();
@@ -38,11 +40,23 @@ impl Sink {
         });
         let target = part.as_deref().unwrap_or(path);
         let mut options = fs::OpenOptions::new();
-        let opened = options.write(true).create(true).truncate(part.is_some()).open(target).await;
+        let opened = options
+            .write(true)
+            .create(true)
+            .truncate(part.is_some())
+            .open(target)
+            .await;
         let file = opened.map_err(|error| {
-            Failure::new(Code::Usage, format!("cannot write {}: {error}", target.display()))
+            Failure::new(
+                Code::Usage,
+                format!("cannot write {}: {error}", target.display()),
+            )
         })?;
-        Ok(Self::File { file, part, path: path.to_owned() })
+        Ok(Self::File {
+            file,
+            part,
+            path: path.to_owned(),
+        })
     }
 
     /// Whether a person sees the bytes on the same terminal as our talk.
@@ -54,9 +68,10 @@ impl Sink {
     pub async fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         match self {
             Self::Stdout(stdout) => of_stdout(stdout.write_all(bytes).await),
-            Self::File { file, path, .. } => {
-                file.write_all(bytes).await.with_context(|| cannot_write(path))
-            }
+            Self::File { file, path, .. } => file
+                .write_all(bytes)
+                .await
+                .with_context(|| cannot_write(path)),
         }
     }
 
@@ -67,7 +82,9 @@ impl Sink {
             Self::File { file, part, path } => {
                 file.flush().await.with_context(|| cannot_write(path))?;
                 if let Some(part) = part.take() {
-                    fs::rename(&part, &*path).await.with_context(|| cannot_write(path))?;
+                    fs::rename(&part, &*path)
+                        .await
+                        .with_context(|| cannot_write(path))?;
                 }
                 Ok(())
             }
@@ -78,7 +95,10 @@ impl Sink {
 impl Drop for Sink {
     // A part of a result must not be taken for one.
     fn drop(&mut self) {
-        if let Self::File { part: Some(part), .. } = self {
+        if let Self::File {
+            part: Some(part), ..
+        } = self
+        {
             _ = std::fs::remove_file(part);
         }
     }

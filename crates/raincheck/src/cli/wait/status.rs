@@ -35,7 +35,10 @@ enum Heard {
     /// How the job stands.
     Document(Value),
     /// The gateway has no answer now.
-    Later { why: Failure, after: Option<Duration> },
+    Later {
+        why: Failure,
+        after: Option<Duration>,
+    },
 }
 
 impl Watch<'_> {
@@ -69,9 +72,15 @@ impl Watch<'_> {
         let mut request = Request::new(OutBody::Empty);
         let prefer = HeaderValue::try_from(format!("wait={}", HOLD.as_secs()));
         if let Ok(prefer) = prefer {
-            request.headers_mut().insert(HeaderName::from_static("prefer"), prefer);
+            request
+                .headers_mut()
+                .insert(HeaderName::from_static("prefer"), prefer);
         }
-        let answer = match self.client.send(self.job, request, Some(HOLD + SILENCE)).await {
+        let answer = match self
+            .client
+            .send(self.job, request, Some(HOLD + SILENCE))
+            .await
+        {
             Ok(answer) => answer,
             Err(why) if why.code == Code::Unreachable => {
                 return Ok(Heard::Later { why, after: None });
@@ -84,17 +93,22 @@ impl Watch<'_> {
             StatusCode::SERVICE_UNAVAILABLE,
             StatusCode::GATEWAY_TIMEOUT,
         ];
-        let after = answer.header(RETRY_AFTER).and_then(|text| text.parse().ok());
+        let after = answer
+            .header(RETRY_AFTER)
+            .and_then(|text| text.parse().ok());
         let after = Duration::from_secs(after.unwrap_or(1));
         if busy.contains(&answer.head.status) {
             let url = self.job;
             let message = format!("{url} answers {}; try again later", answer.head.status);
             let why = answer.document().await.err();
             let why = why.unwrap_or_else(|| Failure::new(Code::Refused, message));
-            return Ok(Heard::Later { why, after: Some(after) });
+            return Ok(Heard::Later {
+                why,
+                after: Some(after),
+            });
         }
         let document = match answer.document().await {
-            Ok(document) => document.value,
+            Ok(document) => document,
             Err(why) if why.code == Code::Unreachable => {
                 return Ok(Heard::Later { why, after: None });
             }
@@ -118,7 +132,8 @@ impl Watch<'_> {
             Some(at) if at.elapsed() > AWAY => Err(why),
             _ => {
                 if !self.out.is_json() {
-                    self.progress.aside(&format!("{why}; trying again"), self.out);
+                    self.progress
+                        .aside(&format!("{why}; trying again"), self.out);
                 }
                 Ok(())
             }
