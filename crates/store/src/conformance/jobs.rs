@@ -38,8 +38,13 @@ pub(super) async fn listed(store: &dyn Store, mut filter: Filter) -> Vec<Job> {
         assert!(page.jobs.len() <= filter.limit, "more jobs than asked for");
         assert_eq!(page.damaged, []);
         jobs.extend(page.jobs);
+        assert!(jobs.is_sorted_by(|a, b| a.id() > b.id()), "newest first");
         match page.next {
-            Some(next) => filter.before = Some(next),
+            Some(next) => {
+                let on = filter.before.is_none_or(|before| next < before);
+                assert!(on, "the cursor stands still");
+                filter.before = Some(next);
+            }
             None => return jobs,
         }
     }
