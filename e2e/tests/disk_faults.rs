@@ -122,6 +122,10 @@ async fn a_full_disk_is_a_503_until_there_is_room() {
             }
         })
         .await;
+        // A POST that was running would end as interrupted.
+        for id in &ids {
+            app.finished(id).await;
+        }
     }
     app.restart().await;
     for id in &ids {
