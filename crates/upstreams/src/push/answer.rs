@@ -63,10 +63,8 @@ impl AnswerBody {
 
     /// The clean end: gives the connection back.
     fn end(&mut self) {
-        if let State::Open(lease) = std::mem::replace(&mut self.state, State::Ended)
-            && self.keeps_connection
-        {
-            lease.finish();
+        if let State::Open(lease) = std::mem::replace(&mut self.state, State::Ended) {
+            lease.finish(self.keeps_connection);
         }
     }
 

@@ -15,7 +15,8 @@ use super::silence::Timer;
 use super::stream::{Socket, Stream};
 use super::words;
 
-/// A connection. Dropping it closes the socket, whatever is going on.
+/// A connection. Dropping it closes the socket, whatever is going on; in the middle of an exchange
+/// with a reset, so that the backend hears of it, and what it has not read does not wait for it.
 pub(super) struct Conn {
     pub(super) sender: SendRequest<WireBody>,
     pub(super) link: Arc<Link>,
@@ -29,6 +30,7 @@ impl Drop for Conn {
     // Without this a connection whose peer stopped reading would stay open for ever: hyper closes
     // one only between messages (hyperium/hyper#4176).
     fn drop(&mut self) {
+        self.link.kill();
         self.task.abort();
     }
 }
@@ -40,6 +42,7 @@ impl Conn {
         let stream = TokioIo::new(Stream::new(socket, Arc::clone(&link)));
         let (sender, connection) = Builder::new()
             .max_headers(limits::RESPONSE_HEADERS)
+            .max_header_size(limits::RESPONSE_HEAD_BYTES)
             .max_buf_size(limits::RESPONSE_HEAD_BYTES)
             .handshake(stream)
             .await

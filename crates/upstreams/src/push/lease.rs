@@ -22,25 +22,32 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// The response has ended cleanly: keeps the connection for the next exchange, if it can be.
-    pub(super) fn finish(mut self) {
-        if !self.conn.link.is_request_taken() || self.conn.sender.is_closed() {
+    /// The response has ended cleanly: keeps the connection for the next exchange, if the upstream
+    /// keeps it too.
+    pub(super) fn finish(mut self, upstream_keeps: bool) {
+        if !self.conn.link.is_request_taken() {
             return;
         }
         if self.conn.sender.is_ready() {
-            self.keep();
+            self.rest(upstream_keeps);
+            return;
+        }
+        if !upstream_keeps || self.conn.sender.is_closed() {
             return;
         }
         tokio::spawn(async move {
             if let Ok(Ok(())) = timeout(SETTLE, self.conn.sender.ready()).await {
-                self.keep();
+                self.rest(true);
             }
         });
     }
 
-    fn keep(self) {
+    fn rest(self, keep: bool) {
         let Self { conn, host, permit } = self;
-        host.put(conn);
+        conn.link.rest();
+        if keep {
+            host.put(conn);
+        }
         drop(permit);
     }
 }

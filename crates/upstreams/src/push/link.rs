@@ -26,6 +26,10 @@ pub(super) struct Link {
     body_waits: AtomicBool,
     /// Whether the peer does not take our bytes any more.
     deaf: AtomicBool,
+    /// Whether an exchange is on the connection.
+    busy: AtomicBool,
+    /// Whether the connection was dropped during one.
+    killed: AtomicBool,
     /// Whether the socket is to be looked at before it is used again.
     doubted: AtomicBool,
     /// Why our side could not produce the request body.
@@ -41,6 +45,8 @@ impl Link {
             body_open: AtomicBool::new(false),
             body_waits: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
+            busy: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
             doubted: AtomicBool::new(false),
             body_failed: OnceLock::new(),
         }
@@ -49,6 +55,22 @@ impl Link {
     /// A new request begins.
     pub(super) fn begin(&self) {
         self.wrote.store(false, Relaxed);
+        self.busy.store(true, Relaxed);
+    }
+
+    /// The exchange is over, both its request and its response.
+    pub(super) fn rest(&self) {
+        self.busy.store(false, Relaxed);
+    }
+
+    /// The connection is dropped.
+    pub(super) fn kill(&self) {
+        self.killed.store(self.busy.load(Relaxed), Relaxed);
+    }
+
+    /// Whether the connection was dropped in the middle of an exchange.
+    pub(super) fn is_killed(&self) -> bool {
+        self.killed.load(Relaxed)
     }
 
     /// Bytes came from the peer.

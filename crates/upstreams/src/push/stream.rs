@@ -27,16 +27,19 @@ pub(super) enum Socket {
 }
 
 impl Socket {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
     /// Whether the end of the connection, or anything else, lies unread in the socket. Asks the
     /// kernel: the runtime knows only what its last turn saw, and a backend that closes an idle
     /// connection just before we use it again would else cost a request.
     fn has_news(&self) -> bool {
-        let tcp = match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls.get_ref().0,
-        };
         let mut byte = [MaybeUninit::uninit()];
-        let peeked = SockRef::from(tcp).peek(&mut byte);
+        let peeked = SockRef::from(self.tcp()).peek(&mut byte);
         !matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 }
@@ -83,6 +86,18 @@ impl Stream {
         self.deaf = Some(error.kind());
         self.link.goes_deaf();
         Ok(())
+    }
+}
+
+impl Drop for Stream {
+    // A plain close would leave bytes that the backend does not take in the kernel for minutes, and
+    // to many backends it looks like a client that will still read the answer.
+    fn drop(&mut self) {
+        if self.link.is_killed()
+            && let Err(error) = self.socket.tcp().set_zero_linger()
+        {
+            tracing::debug!(%error, "a connection is closed without a reset");
+        }
     }
 }
 

@@ -80,7 +80,7 @@ impl Peer {
 
     /// Waits until the other side has closed the connection, in whatever way.
     pub async fn closed(&mut self) {
-        let mut chunk = [0; 65536];
+        let mut chunk = vec![0; 65536];
         while let Ok(bytes) = self.tcp.read(&mut chunk).await {
             if bytes == 0 {
                 return;

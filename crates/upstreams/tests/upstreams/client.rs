@@ -5,10 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
+use http_body_util::channel::{Channel, Sender};
 use raincheck_core::outcome::{Cause, Failure};
 use raincheck_core::policy::timeout::Timeouts;
 use raincheck_core::route::Upstream;
-use raincheck_upstreams::{Answer, AnswerBody, Counts, Options, OutBody, Upstreams};
+use raincheck_upstreams::{Answer, AnswerBody, BoxError, Counts, Options, OutBody, Upstreams};
 use tokio::task::JoinHandle;
 
 pub fn pool() -> Upstreams {
@@ -99,4 +100,10 @@ pub async fn eventually(what: impl Fn() -> bool) {
         std::thread::yield_now();
     }
     panic!("it never happened");
+}
+
+/// A request body that the test produces.
+pub fn channel() -> (Sender<Bytes, BoxError>, OutBody) {
+    let (sender, body) = Channel::new(4);
+    (sender, OutBody::Stream(Box::pin(body)))
 }
