@@ -14,8 +14,12 @@
 //!
 //! The expression is evaluated once for each test. Tests of a capability run twice: once in one
 //! life of the engine, and once with the engine closed and opened anew at every
-//! [`Bench::pause`], so that nothing can hold in memory alone. [`histories`] compares two engines
-//! over random operations.
+//! [`Bench::pause`], so that nothing can hold in memory alone. [`histories`] compares an engine
+//! with the model over random operations:
+//!
+//! ```text
+//! histories(16, || Disk(tempfile::tempdir().unwrap()), Memory::default);
+//! ```
 
 #![expect(
     clippy::unwrap_used,
@@ -29,6 +33,7 @@ pub mod commit;
 pub mod histories;
 pub mod jobs;
 pub mod make;
+mod memory;
 pub mod queue;
 pub mod reopen;
 
@@ -36,6 +41,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 pub use bench::Bench;
+pub use memory::Memory;
 
 use crate::Store;
 
