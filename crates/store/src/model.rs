@@ -1,7 +1,7 @@
 //! The in-memory engine. It says what the traits mean: where an engine and this model differ, the
 //! engine is wrong or the suite has a new case.
 //!
-//! What is "on disk" here is one value, [`disk::Disk`], that [`ModelStore::crash`] carries over;
+//! What is "on disk" here is one value, `Disk`, that [`ModelStore::crash`] carries over;
 //! everything else dies with the store, as it would with a process. Tests of the crates above use
 //! the switches in `control` to stall commits and to make them fail.
 
