@@ -11,6 +11,7 @@ use crate::task::{Note, Outcome, only_flag};
 const PAGES: &[(&str, &str)] = &[
     ("cli", "docs/reference/cli.md"),
     ("config", "docs/reference/config.md"),
+    ("exit-codes", "docs/reference/exit-codes.md"),
     ("metrics", "docs/reference/metrics.md"),
     ("state-machine", "docs/state-machine.md"),
 ];

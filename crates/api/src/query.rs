@@ -8,6 +8,12 @@ pub(crate) fn value(query: Option<&str>, name: &str) -> Option<String> {
     })
 }
 
+/// The first parameter whose name is not one of these.
+pub(crate) fn unknown<'a>(query: Option<&'a str>, known: &[&str]) -> Option<&'a str> {
+    let names = query?.split('&').filter(|pair| !pair.is_empty());
+    names.map(|pair| pair.split('=').next().unwrap_or(pair)).find(|name| !known.contains(name))
+}
+
 /// Whether a parameter is there at all.
 #[cfg(test)]
 pub(crate) fn has(query: Option<&str>, name: &str) -> bool {
@@ -52,5 +58,7 @@ mod tests {
         assert_eq!(value(query, "c").as_deref(), Some(""));
         assert_eq!(value(query, "d").as_deref(), Some("%zz"));
         assert!(!has(query, "e") && !has(None, "a"));
+        assert_eq!(super::unknown(query, &["a", "b", "c"]), Some("d"));
+        assert_eq!(super::unknown(query, &["a", "b", "c", "d"]), None);
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{HeaderName, HeaderValue};
-use http::{HeaderMap, Request, Uri, Version};
+use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request, Uri, Version};
 use raincheck_core::head::RequestHead;
 use raincheck_core::id::JobId;
 use raincheck_core::limits::{BODY_INLINE_BYTES, SEGMENT_FRAME_BYTES};
@@ -106,6 +106,11 @@ impl Outbound {
     pub fn request(&self, head: RequestHead, body: OutBody) -> Request<OutBody> {
         let RequestHead { method, target, mut headers } = head;
         self.stamp(&mut headers);
+        // RFC 9110 section 8.6: a method that expects content says so when there is none.
+        let expects = matches!(method, Method::POST | Method::PUT | Method::PATCH);
+        if expects && matches!(body, OutBody::Empty) {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+        }
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = Uri::from(target);

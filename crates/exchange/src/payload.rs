@@ -1,13 +1,14 @@
 //! Every response body a client can get, without a box around the common ones.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use raincheck_core::outcome::Failure;
 use raincheck_upstreams::BoxError;
 
-use crate::open::ResponseBody;
+use crate::incoming::ResponseBody;
 use crate::stored::StoredBody;
 
 /// A response body. An error ends the client's connection or stream, so that a body cut short never
@@ -18,9 +19,39 @@ pub enum Payload {
     /// Bytes at hand.
     Full(Bytes),
     /// An upstream's response, passed on as it comes.
-    Relay(Box<ResponseBody>),
+    Relay(Box<Relay>),
     /// A stored response, or a part of one.
     Stored(Box<StoredBody>),
+}
+
+/// An upstream's response on its way to a client.
+pub struct Relay {
+    body: ResponseBody,
+    failed: Option<Failure>,
+}
+
+impl Relay {
+    /// A response that is passed on as it comes.
+    pub fn new(body: ResponseBody) -> Self {
+        Self { body, failed: None }
+    }
+
+    /// An error is told one turn late: the server drops what it has not yet written when a body
+    /// fails, and the client should get the head and the bytes that came before.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(failure) = self.failed.take() {
+            return Poll::Ready(Some(Err(cut(&failure))));
+        }
+        match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Err(failure)) => {
+                self.failed = Some(failure);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
+            None => Poll::Ready(None),
+        }
+    }
 }
 
 impl From<Vec<u8>> for Payload {
@@ -41,9 +72,7 @@ impl Body for Payload {
             Self::Empty => Poll::Ready(None),
             Self::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Self::Relay(body) => Pin::new(&mut **body)
-                .poll_frame(cx)
-                .map(|frame| frame.map(|frame| frame.map_err(|failure| cut(&failure)))),
+            Self::Relay(relay) => relay.poll(cx),
             Self::Stored(body) => Pin::new(&mut **body).poll_frame(cx),
         }
     }
@@ -52,7 +81,7 @@ impl Body for Payload {
         match self {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_empty(),
-            Self::Relay(body) => body.is_end_stream(),
+            Self::Relay(relay) => relay.failed.is_none() && relay.body.is_end_stream(),
             Self::Stored(body) => body.is_end_stream(),
         }
     }
@@ -61,12 +90,12 @@ impl Body for Payload {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Relay(body) => body.size_hint(),
+            Self::Relay(relay) => relay.body.size_hint(),
             Self::Stored(body) => body.size_hint(),
         }
     }
 }
 
-fn cut(failure: &raincheck_core::outcome::Failure) -> BoxError {
+fn cut(failure: &Failure) -> BoxError {
     format!("the upstream's response was cut short: {}", failure.detail).into()
 }

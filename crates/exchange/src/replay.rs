@@ -7,12 +7,13 @@ use raincheck_core::head::ResponseHead;
 use raincheck_core::limits::SEGMENT_FRAME_BYTES;
 use raincheck_store::BodyReader;
 
+use crate::payload::Relay;
 use crate::stored::StoredBody;
 use crate::{Opened, Payload, Recorded};
 
 /// A response that is passed on as it comes.
 pub fn relay(opened: Opened) -> Response<Payload> {
-    with_head(opened.head, Payload::Relay(Box::new(opened.body)))
+    with_head(opened.head, Payload::Relay(Box::new(Relay::new(opened.body))))
 }
 
 /// A recorded response that is not stored.

@@ -34,8 +34,12 @@ impl Service {
         until: Instant,
     ) -> Result<Response<Payload>, Problem> {
         while !job.status().is_finished() {
-            let changed = tokio::time::timeout_at(until, watch.changed()).await;
-            if changed.is_err() {
+            let changed = tokio::select! {
+                () = watch.changed() => true,
+                () = tokio::time::sleep_until(until) => false,
+                () = self.runner().last_call() => false,
+            };
+            if !changed {
                 return Ok(ticket(self.runner(), &job, &self.links(), prefer));
             }
             job = self.runner().job(job.id()).await.map_err(|error| error.problem())?;

@@ -143,6 +143,7 @@ impl Held<'_> {
             biased;
             landed = Pin::new(&mut inner.flight) => Came::Landed(landed),
             () = tokio::time::sleep_until(until) => Came::HoldOver,
+            () = self.runner.last_call() => Came::HoldOver,
         }
     }
 }

@@ -325,6 +325,8 @@ pub enum Page {
     Config,
     /// Exit codes.
     ExitCodes,
+    /// Metrics.
+    Metrics,
     /// The states of a job.
     StateMachine,
 }

@@ -24,6 +24,9 @@ pub struct Signals {
 
 /// How long clients may take to hear that the store has failed.
 const FAULT_GRACE: Duration = Duration::from_secs(2);
+/// How long before the end of the grace period held clients get their tickets, and how long they
+/// may take to read them.
+const LAST_CALL: Duration = Duration::from_secs(2);
 /// How long the admin listener may take to end, once nothing else runs.
 const ADMIN_GRACE: Duration = Duration::from_secs(1);
 
@@ -65,9 +68,10 @@ impl Gateway {
             () = self.drain_clients(grace) => false,
             () = signals.next() => true,
         };
+        self.runner.call_last();
         let left = if hurried { Duration::ZERO } else { until - Instant::now() };
         if hurried {
-            self.drain_clients(Duration::ZERO).await;
+            self.drain_clients(LAST_CALL).await;
         }
         let drained = tokio::select! {
             drained = self.runner.drain(left) => drained,
@@ -86,7 +90,21 @@ impl Gateway {
         }
     }
 
+    /// Lets requests in flight finish; held clients get their tickets before the end of `grace`.
     async fn drain_clients(&self, grace: Duration) {
+        let early = grace.saturating_sub(LAST_CALL.min(grace / 2));
+        let call = async {
+            tokio::time::sleep(early).await;
+            self.runner.call_last();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = self.drain_servers(grace) => {}
+            () = call => {}
+        }
+    }
+
+    async fn drain_servers(&self, grace: Duration) {
         let mut drains = tokio::task::JoinSet::new();
         for server in &self.public {
             let server = server.clone();

@@ -11,6 +11,9 @@ use serde_json::json;
 
 use crate::query;
 
+/// The parameters; any other is a mistake, as a filter that is not applied shows too much.
+const KNOWN: [&str; 4] = ["status", "route", "before", "limit"];
+
 /// Jobs in a page unless asked otherwise.
 const PAGE: usize = 50;
 
@@ -30,6 +33,11 @@ pub(crate) async fn list(
 }
 
 fn filter(uri: &Uri) -> Result<Filter, Problem> {
+    if let Some(name) = query::unknown(uri.query(), &KNOWN) {
+        let known = KNOWN.join(", ");
+        let detail = format!("there is no parameter '{name}'; there are {known}");
+        return Err(Problem::new(ProblemCode::InvalidParameter, detail));
+    }
     let value = |name| query::value(uri.query(), name).filter(|text| !text.is_empty());
     let bad = |detail: String| Problem::new(ProblemCode::InvalidParameter, detail);
     let status = match value("status") {

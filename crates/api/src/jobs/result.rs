@@ -7,7 +7,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use raincheck_core::id::JobId;
 use raincheck_core::job::Job;
 use raincheck_core::problem::{Problem, ProblemCode};
-use raincheck_exchange::{Payload, replay};
+use raincheck_exchange::{Payload, answer, replay};
 use raincheck_runner::{Error, Runner, result, status};
 use raincheck_store::{BodyReader, StoredResponse};
 
@@ -31,15 +31,15 @@ pub(crate) async fn result<B>(
     }
     let stored = result::stored(runner.store(), &job).await;
     match stored.map_err(|error| error.problem().about(id))? {
-        Some(stored) => replayed(runner, &job, &stored, request.headers()).await,
+        Some(stored) => replayed(runner, links, (&job, &stored), request.headers()).await,
         None => Err(result::problem(&job)),
     }
 }
 
 async fn replayed(
     runner: &Runner,
-    job: &Job,
-    stored: &StoredResponse,
+    links: &status::Links,
+    (job, stored): (&Job, &StoredResponse),
     asked: &HeaderMap,
 ) -> Result<Response<Payload>, Problem> {
     let opened = runner.store().open(&stored.body).await;
@@ -61,7 +61,7 @@ async fn replayed(
     let mut response = match range::wanted(asked, stored.body.len(), &tag) {
         Wanted::Whole => whole(reader),
         Wanted::Part { first, last } => part(stored, reader, first, last),
-        Wanted::Unsatisfiable => return Err(unsatisfiable(job, stored.body.len())),
+        Wanted::Unsatisfiable => return Ok(unsatisfiable(job, links, stored.body.len())),
     };
     respond::set(&mut response, header::ETAG, &tag);
     respond::set(&mut response, header::ACCEPT_RANGES, "bytes");
@@ -96,7 +96,10 @@ fn about(mut response: Response<Payload>, job: &Job) -> Response<Payload> {
     response
 }
 
-fn unsatisfiable(job: &Job, len: u64) -> Problem {
+fn unsatisfiable(job: &Job, links: &status::Links, len: u64) -> Response<Payload> {
     let detail = format!("the result has {len} bytes");
-    Problem::new(ProblemCode::RangeNotSatisfiable, detail).about(job.id())
+    let problem = Problem::new(ProblemCode::RangeNotSatisfiable, detail);
+    let mut response = answer::problem(&problem, Some(&links.job(job)));
+    respond::set(&mut response, header::CONTENT_RANGE, &format!("bytes */{len}"));
+    about(response, job)
 }

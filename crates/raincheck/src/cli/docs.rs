@@ -10,6 +10,7 @@ pub fn run(args: &DocsArgs, out: Output) -> anyhow::Result<Code> {
         Page::Cli => cli(),
         Page::Config => raincheck_config::reference::markdown(),
         Page::ExitCodes => exit::page(),
+        Page::Metrics => raincheck_telemetry::names::markdown(),
         Page::StateMachine => raincheck_core::job::diagram::page(),
     };
     out.line(page.trim_end())?;
