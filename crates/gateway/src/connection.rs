@@ -1,5 +1,6 @@
 //! One client's connection, HTTP/1 or HTTP/2, from its first byte to its close.
 
+mod close;
 mod drive;
 mod http1;
 mod http2;
@@ -11,6 +12,7 @@ mod tracked;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use http::header::{self, HeaderValue};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::net::TcpStream;
@@ -66,6 +68,13 @@ fn record(end: &End, peer: Peer, shared: &Shared) {
     }
 }
 
+/// Whether the client is to know that its connection ends: it has not sent all of the body, and we
+/// have refused either the request or how the body goes on. HTTP/2 has no need of it.
+fn closes<B>(response: &Response<B>, pulse: &Pulse, flight: &Flight) -> bool {
+    let refuses = response.status().is_client_error() || response.status().is_server_error();
+    pulse.is_mid_body(flight) && (refuses || pulse.is_refused())
+}
+
 /// What answers the requests of one connection.
 pub(crate) struct Served<H> {
     handler: Arc<H>,
@@ -82,14 +91,52 @@ impl<H: Handler> Served<H> {
         let handler = Arc::clone(&self.handler);
         let pulse = Arc::clone(&self.pulse);
         let peer = self.peer;
+        // Before the first poll: hyper looks for the end of the stream between the two.
+        let flight = Flight::begin(Arc::clone(&pulse));
         async move {
-            let flight = Flight::begin(pulse);
-            let response = handler.handle(request, peer).await?;
+            let mut response = handler.handle(request, peer).await?;
             // An interim status is never an answer, and 101 would hand the connection over.
             if response.status().is_informational() {
                 return Err(Abort);
             }
+            if closes(&response, &pulse, &flight) {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
             Ok(response.map(|body| Tracked::new(body, flight)))
         }
+    }
+}
+
+/// Connections without a socket, for tests of what lies below hyper.
+#[cfg(test)]
+pub(crate) mod testing {
+    use std::sync::Arc;
+
+    use tokio::io::DuplexStream;
+
+    use super::{Served, http1, sniff::Sniffed, socket::Wire};
+    use crate::server::{Handler, Peer, ServerOptions, Shared};
+
+    impl Wire for DuplexStream {
+        fn abort(&self) {}
+    }
+
+    /// Serves HTTP/1 on one end of a pipe.
+    pub(crate) async fn serve<H: Handler>(stream: DuplexStream, handler: Arc<H>) {
+        let local = ([127, 0, 0, 1], 80).into();
+        let peer = Peer {
+            addr: local,
+            local,
+            connection: 0,
+        };
+        let served = Served {
+            handler,
+            peer,
+            pulse: Arc::default(),
+        };
+        let shared = Shared::new(ServerOptions::default(), local);
+        let first = Sniffed::default();
+        http1::serve(stream, first, served, &shared).await;
     }
 }

@@ -10,6 +10,7 @@ mod check;
 mod client_body;
 mod connection;
 mod drain;
+mod guard;
 mod host;
 mod intake;
 mod options;

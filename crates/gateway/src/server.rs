@@ -147,15 +147,7 @@ impl Server {
         options: ServerOptions,
     ) -> io::Result<ServerHandle> {
         let listener = tokio::net::TcpListener::from_std(bound.listener)?;
-        let shared = Arc::new(Shared {
-            slots: Arc::new(Semaphore::new(options.connections_max)),
-            options,
-            local: bound.local,
-            switch: Switch::default(),
-            tasks: TaskTracker::new(),
-            cut: AtomicU64::new(0),
-            ended: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared::new(options, bound.local));
         let accepting = accept::run(listener, handler, Arc::clone(&shared));
         shared.tasks.spawn(accepting);
         Ok(ServerHandle { shared })
@@ -198,6 +190,20 @@ pub(crate) struct Shared {
     pub(crate) cut: AtomicU64,
     /// Connections that ended by themselves after draining began.
     pub(crate) ended: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(options: ServerOptions, local: SocketAddr) -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(options.connections_max)),
+            options,
+            local,
+            switch: Switch::default(),
+            tasks: TaskTracker::new(),
+            cut: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+        }
+    }
 }
 
 /// What came of a drain.

@@ -1,5 +1,6 @@
-//! An HTTP/1 connection: hyper behind the guard, and a close that lets the client read why.
+//! An HTTP/1 connection: hyper behind the guard.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use hyper::server::conn::http1::Builder;
@@ -7,30 +8,41 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use super::Served;
+use super::close::close;
 use super::drive::{End, drive};
 use super::sniff::Sniffed;
 use super::socket::{Socket, Wire};
+use crate::guard::Guard;
+use crate::guard::inspect::Limits;
 use crate::server::{Handler, ServerOptions, Shared};
 
-/// Serves HTTP/1 until the connection ends.
+/// As many fields hyper parses on its stack; for more it allocates with each request.
+const FIELDS_ON_STACK: usize = 100;
+
+/// Serves HTTP/1 until the connection ends, and closes it.
 pub(super) async fn serve<H: Handler, S: Wire>(
     stream: S,
     first: Sniffed,
     served: Served<H>,
     shared: &Shared,
 ) -> End {
+    let options = &shared.options;
     let pulse = Arc::clone(&served.pulse);
     let socket = Socket::new(stream, first, Arc::clone(&pulse));
+    let guard = Guard::new(socket, Limits::from(options), Arc::clone(&pulse));
     let service = service_fn(|request| served.answer(request));
-    let mut conn = builder(&shared.options).serve_connection(TokioIo::new(socket), service);
+    let mut conn = builder(options).serve_connection(TokioIo::new(guard), service);
     let end = drive(
-        std::pin::Pin::new(&mut conn),
+        Pin::new(&mut conn),
         |conn| conn.graceful_shutdown(),
         &pulse,
         &shared.switch,
-        &shared.options,
+        options,
     )
     .await;
+    let parts = conn.into_parts();
+    let unread = !parts.read_buf.is_empty();
+    close(parts.io.into_inner(), &end, unread, served.peer, shared).await;
     end
 }
 
@@ -40,8 +52,7 @@ fn builder(options: &ServerOptions) -> Builder {
     // Times are kept by the watchdog, which tells an idle connection from a slow head.
     builder.header_read_timeout(None);
     builder.max_buf_size((options.head_bytes_max * 2).max(64 * 1024));
-    if options.headers_max > 100 {
-        // Up to 100 fields hyper parses on its stack; beyond it allocates for each request.
+    if options.headers_max > FIELDS_ON_STACK {
         builder.max_headers(options.headers_max);
     }
     builder

@@ -9,6 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
 use super::Served;
 use super::drive::{End, drive};
+use super::pulse::Phase;
 use super::sniff::Sniffed;
 use super::socket::{Socket, Wire};
 use crate::server::{Handler, ServerOptions, Shared};
@@ -35,14 +36,21 @@ pub(super) async fn serve<H: Handler, S: Wire>(
     let socket = Socket::new(stream, first, Arc::clone(&pulse));
     let service = service_fn(move |request| served.answer(request));
     let conn = builder(&shared.options).serve_connection(TokioIo::new(socket), service);
-    drive(
-        pin!(conn),
+    let mut conn = pin!(conn);
+    let end = drive(
+        conn.as_mut(),
         |conn| conn.graceful_shutdown(),
         &pulse,
         &shared.switch,
         &shared.options,
     )
-    .await
+    .await;
+    if let End::TimedOut(Phase::Idle(_)) = end {
+        // A client that sends its next request just now learns that it was not taken.
+        conn.as_mut().graceful_shutdown();
+        let _ = tokio::time::timeout(shared.options.linger_timeout, conn).await;
+    }
+    end
 }
 
 fn builder(options: &ServerOptions) -> Builder<TokioExecutor> {

@@ -13,8 +13,12 @@ pub(crate) struct Pulse {
     in_flight: AtomicUsize,
     /// Requests ever given to the handler.
     requests: AtomicU64,
-    /// Whether part of a request head has arrived.
+    /// Requests whose heads have arrived. Pipelined ones run ahead of the handler.
+    arrived: AtomicU64,
+    /// Whether part of another head has arrived.
     mid_head: AtomicBool,
+    /// Whether part of the last one's body has not arrived.
+    mid_body: AtomicBool,
     /// Bytes ever written to the socket.
     written: AtomicU64,
     /// Whether the socket took fewer bytes than we have.
@@ -72,9 +76,17 @@ impl Pulse {
         self.write_blocked.store(true, Relaxed);
     }
 
-    /// Notes whether a request head has begun and not ended.
-    pub(crate) fn set_mid_head(&self, mid_head: bool) {
+    /// Notes what has arrived: this many heads, and perhaps a part of the next, or not all of the
+    /// last one's body.
+    pub(crate) fn arrived(&self, heads: u64, mid_head: bool, mid_body: bool) {
+        self.arrived.store(heads, Relaxed);
         self.mid_head.store(mid_head, Relaxed);
+        self.mid_body.store(mid_body, Relaxed);
+    }
+
+    /// Whether part of the body of this request has not arrived. Never so on HTTP/2.
+    pub(crate) fn is_mid_body(&self, flight: &Flight) -> bool {
+        flight.number == self.arrived.load(Relaxed) && self.mid_body.load(Relaxed)
     }
 
     /// Notes that nothing more is read from this client.
@@ -90,19 +102,22 @@ impl Pulse {
 
 /// One request in flight; it ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Flight(Arc<Pulse>);
+pub(crate) struct Flight {
+    pulse: Arc<Pulse>,
+    number: u64,
+}
 
 impl Flight {
     /// Begins a request.
     pub(crate) fn begin(pulse: Arc<Pulse>) -> Self {
         pulse.in_flight.fetch_add(1, Relaxed);
-        pulse.requests.fetch_add(1, Relaxed);
-        Self(pulse)
+        let number = pulse.requests.fetch_add(1, Relaxed) + 1;
+        Self { pulse, number }
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Relaxed);
+        self.pulse.in_flight.fetch_sub(1, Relaxed);
     }
 }
