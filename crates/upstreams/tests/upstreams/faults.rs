@@ -9,7 +9,7 @@ use raincheck_core::route::{Scheme, Upstream};
 use raincheck_upstreams::OutBody;
 
 use crate::backend::Backend;
-use crate::client::{channel, counts, get, pool, post, read, start, timeouts};
+use crate::client::{channel, counts, get, pool, post, read, read_text, start, timeouts};
 
 /// What comes of a request that the backend answers with these bytes and then closes.
 async fn answered(bytes: &str) -> Result<Bytes, Failure> {
@@ -214,22 +214,35 @@ async fn an_early_answer_is_had_although_the_backend_closed_on_our_upload() {
     let (mut upload, body) = channel();
     let sent = start(&pool, &upstream, post(body), timeouts());
     let (mut peer, _) = backend.request().await;
-    peer.write("HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 3\r\n\r\n")
-        .await;
+    let answer =
+        "HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 3\r\n\r\nno!";
+    peer.write(answer).await;
+    peer.reset();
+    // The answer and the reset have arrived, but the next thing that happens here is a write.
+    let more = Bytes::from(vec![0; 64 * 1024]);
+    upload.send_data(more).await.unwrap();
     let answer = sent.await.unwrap().unwrap();
     assert_eq!(answer.head.status, 413);
-    // It does not read what we sent: its close is a reset, and our next write fails.
-    upload
-        .send_data(Bytes::from(vec![0; 64 * 1024]))
-        .await
-        .unwrap();
-    peer.until("\0").await;
-    peer.write("no!").await;
-    peer.tcp.set_zero_linger().unwrap();
-    let read = read(answer.body).await.unwrap();
-    assert_eq!(read.data, "no!");
-    drop(peer);
+    assert_eq!(read_text(answer).await, "no!");
     assert_eq!(counts(&pool, &upstream).idle, 0);
+}
+
+#[tokio::test]
+async fn an_upload_that_is_reset_half_way_through_its_answer_ends_with_an_error() {
+    let (backend, pool) = (Backend::new().await, pool());
+    let (mut upload, body) = channel();
+    let sent = start(&pool, &backend.upstream(), post(body), timeouts());
+    let (mut peer, _) = backend.request().await;
+    peer.write("HTTP/1.1 200 OK\r\n\r\nhal").await;
+    peer.reset();
+    // The write takes the reset from the socket; the end that the read then sees is not clean.
+    let more = Bytes::from(vec![0; 64 * 1024]);
+    upload.send_data(more).await.unwrap();
+    let failed = match sent.await.unwrap() {
+        Ok(answer) => read(answer.body).await.unwrap_err(),
+        Err(failed) => failed,
+    };
+    assert_eq!((failed.cause, failed.seen), (Cause::Broken, Seen::Maybe));
 }
 
 #[tokio::test]

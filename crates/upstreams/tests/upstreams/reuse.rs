@@ -77,11 +77,11 @@ async fn a_connection_closed_while_idle_costs_only_another_connection() {
     let (first, answer) = tokio::join!(serve, ask);
     assert_eq!(read_text(answer.unwrap()).await, "hello");
     eventually(|| counts(&pool, &upstream).idle == 1).await;
-    drop(first);
-    // Nobody has seen the end yet, but the connection is not young any more.
+    // The connection is not young any more, and it is closed, but nobody has seen it yet.
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(1)).await;
     tokio::time::resume();
+    drop(first);
 
     let serve = async {
         let (mut second, head) = backend.request().await;
