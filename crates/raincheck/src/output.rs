@@ -153,7 +153,7 @@ mod tests {
         let mut table = Table::new(&["JOB", "STATUS", "ROUTE"]);
         table.row(vec!["1".into(), "queued".into(), "a".into()]);
         table.row(vec!["22222".into(), "ok\u{1b}[2J".into(), String::new()]);
-        let expected = "JOB    STATUS   ROUTE\n1      queued   a\n22222  ok\u{fffd}[2J";
+        let expected = "JOB    STATUS  ROUTE\n1      queued  a\n22222  ok\u{fffd}[2J";
         assert_eq!(table.to_string(), expected);
     }
 }
