@@ -1,12 +1,12 @@
 //! A change as the writer takes it: encoded by the caller, so that the writer's thread, of which
 //! there is one, only binds and steps.
 
-use raincheck_core::id::{FencingToken, JobId, Revision, RouteName};
-use raincheck_core::job::{Job, Status};
-use raincheck_store::{BodyId, Change, Put};
 use std::sync::Arc;
 
-use raincheck_store::{StoredRequest, StoredResponse};
+use raincheck_core::id::{FencingToken, JobId, Revision, RouteName};
+use raincheck_core::job::{Job, Status};
+use raincheck_core::time::Timestamp;
+use raincheck_store::{BodyId, Change, Put, StoredRequest, StoredResponse};
 
 use crate::row;
 
@@ -97,13 +97,15 @@ impl PreparedPut {
     pub(crate) fn response_file(&self) -> Option<BodyId> {
         self.response.as_ref().and_then(|response| response.file)
     }
+}
 
-    /// When somebody must look at the job although nothing happened to it.
-    pub(crate) fn over_at(&self) -> Option<raincheck_core::time::Timestamp> {
-        match self.job.status() {
-            Status::Queued => self.job.deadline(),
-            Status::Processing => None,
-            _ => self.job.expires_at(),
+/// When somebody must look at a job although nothing happened to it.
+pub(crate) fn over_at(job: &Job) -> Option<Timestamp> {
+    match job.status() {
+        Status::Queued => job.deadline(),
+        Status::Processing => None,
+        Status::Succeeded | Status::Failed | Status::Cancelled | Status::Expired => {
+            job.expires_at()
         }
     }
 }

@@ -1,61 +1,115 @@
-//! A thread that moves pages from the log to the database file, so that no commit has to.
+//! Moving pages from the log to the database file, in two steps so that commits hardly notice.
 //!
-//! It can move only what is not read meanwhile and the log starts over only when all of it was
-//! moved, so under steady load the writer's own checkpoint at `connection::LOG_PAGES_MAX` pages
-//! remains necessary.
+//! A thread moves what there is while commits go on. The log can start over only when all of it was
+//! moved, and a writer that never pauses always adds some; so when the thread is done the writer
+//! moves the little that came meanwhile, between two commits. Should the log grow to
+//! [`PAGES_MAX`] all the same, the writer moves all of it.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::fault::Fault;
 
-/// Transactions after which the thread looks at the log.
-const COMMITS: u32 = 64;
+/// Pages in the log for which the thread begins.
+const PAGES: u64 = 1000;
+/// Pages in the log at which the writer itself moves them.
+const PAGES_MAX: u64 = 4000;
 
-/// Tells the thread what the writer did.
-#[derive(Debug, Default)]
+const FAILED: &str = "the log could not be moved to the database file";
+
+/// Where thread and writer meet.
+#[derive(Debug)]
 pub(crate) struct Checkpoints {
     state: Mutex<State>,
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    commits: u32,
+    /// Pages in the log.
+    pages: u64,
+    /// Pages at which the writer moves them itself.
+    limit: u64,
+    turn: Turn,
     closed: bool,
 }
 
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Thread,
+    Writer,
+}
+
+impl Default for Checkpoints {
+    fn default() -> Self {
+        Self {
+            state: Mutex::new(State {
+                pages: 0,
+                limit: PAGES_MAX,
+                turn: Turn::Thread,
+                closed: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+}
+
 impl Checkpoints {
-    /// The writer has committed a transaction.
-    pub(crate) fn committed(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.commits += 1;
-        if state.commits == COMMITS {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A commit of the writer left so many pages in the log.
+    pub(crate) fn logged(&self, pages: u64) {
+        let mut state = self.state();
+        state.pages = pages;
+        if pages >= PAGES && state.turn == Turn::Thread {
             drop(state);
             self.changed.notify_one();
         }
     }
 
+    /// Moves what is left of the log, if it is the writer's turn. To be called between commits.
+    pub(crate) fn finish(&self, conn: &Connection, fault: &Fault) {
+        let state = self.state();
+        if state.turn == Turn::Thread && state.pages < state.limit {
+            return;
+        }
+        drop(state);
+        let emptied = move_pages(conn, fault);
+        let mut state = self.state();
+        state.turn = Turn::Thread;
+        if emptied {
+            state.pages = 0;
+            state.limit = PAGES_MAX;
+        } else {
+            // A reader holds on to an old state. Trying again at each commit would cost more than
+            // it brings.
+            state.limit = state.pages + PAGES;
+        }
+    }
+
     /// Ends the thread.
     pub(crate) fn close(&self) {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .closed = true;
+        self.state().closed = true;
         self.changed.notify_one();
     }
 
-    /// Waits for enough commits; false: closed.
+    /// Waits for the thread's turn; false: closed.
     fn wait(&self) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self
-            .changed
-            .wait_while(state, |state| state.commits < COMMITS && !state.closed);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
-        state.commits = 0;
+        let waited = self.changed.wait_while(self.state(), |state| {
+            !state.closed && (state.turn == Turn::Writer || state.pages < PAGES)
+        });
+        let state = waited.unwrap_or_else(PoisonError::into_inner);
         !state.closed
+    }
+
+    fn passed(&self) {
+        self.state().turn = Turn::Writer;
     }
 }
 
@@ -72,22 +126,25 @@ pub(crate) fn start(
         .spawn(move || {
             while checkpoints.wait() {
                 move_pages(&conn, &fault);
+                checkpoints.passed();
             }
         })
 }
 
-/// Nothing is lost where this fails for want of room or because somebody reads: the log keeps what
-/// was not moved. After any other failure the disk cannot be trusted.
-fn move_pages(conn: &Connection, fault: &Fault) {
-    let moved = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()));
-    let Err(error) = moved else {
-        return;
-    };
-    if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
-        fault.raise(&format!(
-            "the log could not be moved to the database file: {error}"
-        ));
-    } else {
-        tracing::warn!(%error, "the log could not be moved to the database file");
+/// Moves pages; true: all of them. Nothing is lost where this fails for want of room or because
+/// somebody reads: the log keeps what was not moved. After any other failure the disk cannot be
+/// trusted.
+fn move_pages(conn: &Connection, fault: &Fault) -> bool {
+    match conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE) {
+        Ok((logged, moved)) => logged == moved && logged >= 0,
+        Err(error) => {
+            match error.sqlite_error_code() {
+                // The other one is at it.
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {}
+                Some(ErrorCode::SystemIoFailure) => fault.raise(&format!("{FAILED}: {error}")),
+                _ => tracing::warn!(%error, "{FAILED}"),
+            }
+            false
+        }
     }
 }

@@ -4,11 +4,6 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-/// Pages in the log at which the writer itself moves them to the database file. The thread that
-/// does so without holding up commits cannot keep up with a writer that never pauses; this bounds
-/// the log.
-pub(crate) const LOG_PAGES_MAX: i32 = 4000;
-
 /// Settings of every connection.
 ///
 /// - `mmap_size 0`: an I/O error on a mapped page would kill the process.
@@ -41,6 +36,7 @@ pub(crate) fn writable(path: &Path) -> rusqlite::Result<Connection> {
 /// - `journal_mode WAL`: readers do not stop the writer, and a commit is one append and one sync.
 /// - `synchronous FULL`: a commit returns after its sync. `NORMAL` lost every acknowledged change
 ///   since the last checkpoint in a power cut.
+/// - `wal_autocheckpoint 0`: `checkpoint` does it.
 /// - `journal_size_limit`: a log that grew during a backup is cut back afterwards.
 pub(crate) fn make_writer(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(
@@ -49,11 +45,19 @@ pub(crate) fn make_writer(conn: &Connection) -> rusqlite::Result<()> {
          PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA cache_size = -16384;
+         PRAGMA wal_autocheckpoint = 0;
          PRAGMA journal_size_limit = 67108864;",
     )?;
-    conn.pragma_update(None, "wal_autocheckpoint", LOG_PAGES_MAX)?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(())
+}
+
+/// Bounds the database file; a change for which there is no room in it is refused.
+pub(crate) fn limit(conn: &Connection, bytes: Option<u64>) -> rusqlite::Result<()> {
+    // What the engine takes at most, and what it has without a bound.
+    const PAGES_MAX: u64 = 4_294_967_294;
+    let pages = bytes.map_or(PAGES_MAX, |bytes| (bytes / 4096).clamp(1, PAGES_MAX));
+    conn.execute_batch(&format!("PRAGMA max_page_count = {pages}"))
 }
 
 /// Opens a connection that moves pages from the log to the database file, and nothing else.

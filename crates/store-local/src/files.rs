@@ -1,9 +1,11 @@
 //! The data directory: its paths, and making its directories durable.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use crate::error::OpenError;
 
 /// Where things are below a data directory.
 #[derive(Debug, Clone)]
@@ -18,6 +20,22 @@ impl Layout {
         }
     }
 
+    /// The layout of a data directory that is there.
+    pub(crate) fn of_existing(root: &Path) -> Result<Self, OpenError> {
+        let layout = Self::new(root);
+        let database = layout.database();
+        match fs::metadata(&database) {
+            Ok(metadata) if metadata.is_file() => Ok(layout),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(OpenError::of_io(database, &error))
+            }
+            _ => Err(OpenError::NotAStore {
+                path: root.to_owned(),
+                why: "it has no jobs.db".to_owned(),
+            }),
+        }
+    }
+
     /// The directory itself.
     pub(crate) fn root(&self) -> &Path {
         &self.root
@@ -26,6 +44,11 @@ impl Layout {
     /// The jobs.
     pub(crate) fn database(&self) -> PathBuf {
         self.root.join("jobs.db")
+    }
+
+    /// The log of what is not yet in the database file.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.root.join("jobs.db-wal")
     }
 
     /// Held by the process that serves this directory.
@@ -74,4 +97,16 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
+}
+
+/// Opens a file for reading and writing; one that is missing is created so that only its owner may
+/// read it.
+pub(crate) fn private(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
 }

@@ -4,6 +4,7 @@
 //! Read `open` for what a data directory is, `writer` for when a change is durable, `body` for how
 //! bytes are kept, and `schema/` for the tables. Which engine is below is nobody's business above.
 
+mod backup;
 mod body;
 mod change;
 mod checkpoint;
@@ -15,6 +16,7 @@ mod inbox;
 mod jobs;
 mod ledger;
 mod lock;
+mod log;
 mod migrate;
 mod open;
 mod queue;
@@ -41,7 +43,9 @@ use raincheck_store::{
 };
 use tokio::sync::oneshot;
 
+pub use backup::{BackupError, BackupReport, backup};
 pub use error::OpenError;
+pub use verify::{Finding, Report, verify};
 
 use change::Prepared;
 use inbox::{Handed, Inbox};
@@ -52,8 +56,11 @@ use threads::Threads;
 
 /// How a data directory is opened.
 #[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct Options {}
+pub struct Options {
+    /// Bytes that the database file may have at most; large bodies, which have files of their own,
+    /// not counted. None: as much as the disk has.
+    pub database_bytes_max: Option<u64>,
+}
 
 /// A store in a data directory of its own.
 pub struct LocalStore {
@@ -69,8 +76,8 @@ impl LocalStore {
     ///
     /// # Errors
     /// See [`OpenError`]: each says what can be done about it.
-    pub fn open(path: impl AsRef<Path>, _options: Options) -> Result<Self, OpenError> {
-        let opened = open::open(path.as_ref())?;
+    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        let opened = open::open(path.as_ref(), &options)?;
         Ok(Self {
             shared: opened.shared,
             inbox: opened.inbox,

@@ -1,13 +1,13 @@
 //! One process serves one data directory: a lock that ends with the process, however it ends.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
 use crate::error::OpenError;
+use crate::files;
 
 /// A held lock; dropping it lets go.
 #[derive(Debug)]
@@ -15,22 +15,11 @@ pub(crate) struct Lock {
     _file: File,
 }
 
-/// Opens a lock file, creating it if it is missing.
-pub(crate) fn file(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-}
-
 impl Lock {
     /// Takes the lock of the data directory `root` and writes our process id into its file.
     pub(crate) fn take(root: &Path, path: &Path) -> Result<Self, OpenError> {
         let failed = |error: &std::io::Error| OpenError::of_io(path, error);
-        let mut file = file(path).map_err(|error| failed(&error))?;
+        let mut file = files::private(path).map_err(|error| failed(&error))?;
         if let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
             if error == rustix::io::Errno::WOULDBLOCK {
                 return Err(OpenError::InUse {

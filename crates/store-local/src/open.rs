@@ -1,5 +1,6 @@
 //! Opening a data directory: lock, format, books, threads.
 
+use std::ffi::c_int;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -8,7 +9,9 @@ use raincheck_core::id::{FencingToken, JobId};
 use raincheck_core::job::Status;
 use raincheck_store::leases::Leases;
 use rusqlite::Connection;
+use rusqlite::hooks::Wal;
 
+use crate::Options;
 use crate::body::registry::Registry;
 use crate::body::sweep;
 use crate::change::NumberedRoute;
@@ -18,12 +21,12 @@ use crate::fault::Fault;
 use crate::files::{self, Layout};
 use crate::inbox::Inbox;
 use crate::ledger::{Books, Ledger};
-use crate::lock::{self, Lock};
+use crate::lock::Lock;
 use crate::reader::Readers;
 use crate::recent::Recent;
 use crate::shared::Shared;
 use crate::threads::Threads;
-use crate::{connection, migrate, row, writer};
+use crate::{connection, log, migrate, row, writer};
 
 /// The parts of an open store.
 pub(crate) struct Opened {
@@ -34,11 +37,12 @@ pub(crate) struct Opened {
 }
 
 /// Opens the data directory `root`, creating it if it is missing.
-pub(crate) fn open(root: &Path) -> Result<Opened, OpenError> {
+pub(crate) fn open(root: &Path, options: &Options) -> Result<Opened, OpenError> {
     let layout = Layout::new(root);
     files::create_dir(root).map_err(|error| OpenError::of_io(root, &error))?;
     let lock = Lock::take(root, &layout.lock())?;
-    let conn = database(&layout)?;
+    check_log(&layout)?;
+    let conn = database(&layout, options)?;
     let of_engine = |error: rusqlite::Error| OpenError::of_engine(layout.database(), &error);
     let books = books(&conn).map_err(of_engine)?;
     let routes = books.routes.clone();
@@ -53,14 +57,32 @@ pub(crate) fn open(root: &Path) -> Result<Opened, OpenError> {
     })
 }
 
+/// Refuses a log from which the engine would drop acknowledged changes without a word.
+fn check_log(layout: &Layout) -> Result<(), OpenError> {
+    let path = layout.log();
+    match log::check(&path).map_err(|error| OpenError::of_io(&path, &error))? {
+        None => Ok(()),
+        Some(damage) => Err(OpenError::Damaged {
+            path,
+            why: format!(
+                "the log cannot be read from byte {} on, and acknowledged changes follow",
+                damage.at
+            ),
+        }),
+    }
+}
+
 /// The writer's connection to a database of the latest format.
-fn database(layout: &Layout) -> Result<Connection, OpenError> {
+fn database(layout: &Layout, options: &Options) -> Result<Connection, OpenError> {
     let path = layout.database();
     let failed = |error: rusqlite::Error| OpenError::of_engine(&path, &error);
+    // The engine would let everybody read what is in it.
+    files::private(&path).map_err(|error| OpenError::of_io(&path, &error))?;
     let mut conn = connection::writable(&path).map_err(failed)?;
     let format = migrate::check(&conn, layout.root(), &path)?;
     connection::make_writer(&conn).map_err(failed)?;
     migrate::migrate(&mut conn, format).map_err(failed)?;
+    connection::limit(&conn, options.database_bytes_max).map_err(failed)?;
     files::sync_dir(layout.root()).map_err(|error| OpenError::of_io(layout.root(), &error))?;
     Ok(conn)
 }
@@ -127,7 +149,7 @@ fn orphans(conn: &Connection, books: &mut Books) -> rusqlite::Result<()> {
 
 fn start(
     layout: &Layout,
-    conn: Connection,
+    mut conn: Connection,
     lock: Lock,
     shared: &Arc<Shared>,
     inbox: &Arc<Inbox>,
@@ -136,9 +158,15 @@ fn start(
     let path = layout.database();
     let of_io = |error: std::io::Error| OpenError::of_io(layout.root(), &error);
     let of_engine = |error: rusqlite::Error| OpenError::of_engine(&path, &error);
+    let checkpoints = Arc::clone(&shared.checkpoints);
+    conn.wal_hook(Some(move |_: &mut Wal, pages: c_int| {
+        checkpoints.logged(u64::try_from(pages).unwrap_or(0));
+        Ok(())
+    }))
+    .map_err(of_engine)?;
     let mover = connection::checkpointer(&path).map_err(of_engine)?;
     let looker = connection::reader(&path).map_err(of_engine)?;
-    let keep = lock::file(&layout.keep_lock()).map_err(of_io)?;
+    let keep = files::private(&layout.keep_lock()).map_err(of_io)?;
     // Should one of them not start, those before it end with what they share.
     let mut threads = Threads::new(Arc::clone(shared), Arc::clone(inbox), lock);
     threads.writer = Some(writer::start(conn, shared, inbox, routes).map_err(of_io)?);

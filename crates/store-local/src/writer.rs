@@ -153,7 +153,9 @@ impl Writer {
             // Nobody listens where the caller has given up; the change stands all the same.
             _ = done.send(answer);
         }
-        self.shared.checkpoints.committed();
+        self.shared
+            .checkpoints
+            .finish(&self.conn, &self.shared.fault);
     }
 
     fn failed(&mut self, batch: Vec<Handed>, error: &rusqlite::Error) {
@@ -196,7 +198,9 @@ impl Writer {
         let step = format!("PRAGMA incremental_vacuum({VACUUM_PAGES})");
         match self.conn.execute_batch(&step) {
             Ok(()) => {
-                self.shared.checkpoints.committed();
+                self.shared
+                    .checkpoints
+                    .finish(&self.conn, &self.shared.fault);
                 true
             }
             Err(error) => {

@@ -65,7 +65,7 @@ impl Sweeper {
     /// Deletes, if it may. Break: it may not, and the store is being closed; what is left is found
     /// when it is opened again.
     fn delete(&self, ids: &[BodyId]) -> ControlFlow<()> {
-        let kept = flock(&self.keep, FlockOperation::NonBlockingLockShared).is_err();
+        let kept = flock(&self.keep, FlockOperation::NonBlockingLockExclusive).is_err();
         if kept || self.shared.fault.reason().is_some() {
             return if self.shared.bodies.closes_within(PATIENCE) {
                 ControlFlow::Break(())

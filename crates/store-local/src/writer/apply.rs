@@ -8,7 +8,7 @@ use raincheck_core::time::Timestamp;
 use raincheck_store::{self as store, BodyId};
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::change::{Attached, Effect, NumberedRoute, Prepared, PreparedPut};
+use crate::change::{Attached, Effect, NumberedRoute, Prepared, PreparedPut, over_at};
 use crate::row;
 
 /// What the guards look at, and what a change leads to.
@@ -206,7 +206,7 @@ fn write_job(
         route,
         row::job::status_number(put.job.status()),
         millis(put.job.due_at()),
-        millis(put.over_at()),
+        millis(over_at(&put.job)),
         put.job.revision().0.cast_signed(),
         put.job.token().0.cast_signed(),
         &put.record,

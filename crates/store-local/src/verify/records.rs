@@ -1,0 +1,185 @@
+//! Every record against its checksum, its columns and its neighbours.
+
+use raincheck_core::id::JobId;
+use raincheck_core::job::Job;
+use raincheck_store::Body;
+use rusqlite::{Connection, Row};
+
+use super::Report;
+use crate::files::Layout;
+use crate::row::{self, Damage};
+use crate::{change, jobs};
+
+/// How many records do not match their checksum. Ends early, with one more than were found so far,
+/// when `stop` says so.
+pub(crate) fn damaged_records(
+    conn: &Connection,
+    stop: impl Fn() -> bool,
+) -> rusqlite::Result<usize> {
+    let mut damaged = 0;
+    let mut seen = 0_u32;
+    for table in TABLES {
+        let mut statement = conn.prepare(table.query)?;
+        let mut rows = statement.query(())?;
+        while let Some(row) = rows.next()? {
+            damaged += usize::from((table.check)(row)?.is_some());
+            seen = seen.wrapping_add(1);
+            if seen.is_multiple_of(1024) && stop() {
+                return Ok(damaged + 1);
+            }
+        }
+    }
+    Ok(damaged)
+}
+
+/// What is wrong with a row, if anything, and with whose.
+type Verdict = rusqlite::Result<Option<(Option<JobId>, String)>>;
+
+/// A table and how its rows are checked.
+struct Table {
+    name: &'static str,
+    query: &'static str,
+    check: fn(&Row<'_>) -> Verdict,
+    count: fn(&mut Report) -> &mut u64,
+}
+
+const TABLES: [Table; 3] = [
+    Table {
+        name: "jobs",
+        query: "SELECT id, revision, status, record, due_at, over_at, token, name
+            FROM jobs LEFT JOIN routes ON routes.number = jobs.route",
+        check: job,
+        count: |report| &mut report.jobs,
+    },
+    Table {
+        name: "requests",
+        query: "SELECT id, body, record FROM requests",
+        check: request,
+        count: |report| &mut report.requests,
+    },
+    Table {
+        name: "responses",
+        query: "SELECT id, body, record FROM responses",
+        check: response,
+        count: |report| &mut report.responses,
+    },
+];
+
+/// Rows that refer to none, or that none refers to; each gives the id of a job.
+const LOOSE_ENDS: [(&str, &str); 4] = [
+    (
+        "SELECT jobs.id FROM jobs LEFT JOIN requests ON requests.number = jobs.request
+            WHERE jobs.request IS NOT NULL AND requests.id IS NOT jobs.id",
+        "its request is missing",
+    ),
+    (
+        "SELECT jobs.id FROM jobs LEFT JOIN responses ON responses.number = jobs.response
+            WHERE jobs.response IS NOT NULL AND responses.id IS NOT jobs.id",
+        "its response is missing",
+    ),
+    (
+        "SELECT requests.id FROM requests LEFT JOIN jobs ON jobs.id = requests.id
+            WHERE jobs.request IS NOT requests.number",
+        "a request is stored that belongs to no job",
+    ),
+    (
+        "SELECT responses.id FROM responses LEFT JOIN jobs ON jobs.id = responses.id
+            WHERE jobs.response IS NOT responses.number",
+        "a response is stored that belongs to no job",
+    ),
+];
+
+/// Looks at every record.
+pub(super) fn look(
+    conn: &Connection,
+    _layout: &Layout,
+    report: &mut Report,
+) -> rusqlite::Result<()> {
+    for table in &TABLES {
+        let mut statement = conn.prepare(table.query)?;
+        let mut rows = statement.query(())?;
+        while let Some(row) = rows.next()? {
+            *(table.count)(report) += 1;
+            if let Some((id, problem)) = (table.check)(row)? {
+                let problem = format!("table {}: {problem}", table.name);
+                report.add_to_database(None, id.map(|id| id.to_string()), problem);
+            }
+        }
+    }
+    for (query, problem) in LOOSE_ENDS {
+        let mut statement = conn.prepare(query)?;
+        let mut rows = statement.query(())?;
+        while let Some(row) = rows.next()? {
+            let job = key(row)?.map(|id| id.to_string());
+            report.add_to_database(None, job, problem.to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn key(row: &Row<'_>) -> rusqlite::Result<Option<JobId>> {
+    let id = row.get_ref(0)?.as_blob().ok();
+    Ok(id
+        .and_then(|id| id.try_into().ok())
+        .and_then(JobId::from_bytes))
+}
+
+/// Checks a row by its key.
+fn keyed(
+    row: &Row<'_>,
+    check: impl FnOnce(JobId) -> rusqlite::Result<Result<(), Damage>>,
+) -> Verdict {
+    let Some(id) = key(row)? else {
+        return Ok(Some((None, "its key is not a job id".to_owned())));
+    };
+    let damage = check(id)?.err();
+    Ok(damage.map(|damage| (Some(id), damage.to_string())))
+}
+
+fn job(row: &Row<'_>) -> Verdict {
+    keyed(row, |id| {
+        let job = match jobs::of_row(id, row)? {
+            Ok(job) => job,
+            Err(damage) => return Ok(Err(damage)),
+        };
+        let same = columns_of(&job) == (row.get(4)?, row.get(5)?, row.get(6)?)
+            && row.get::<_, Option<String>>(7)?.as_deref() == Some(job.route().as_str());
+        Ok(if same { Ok(()) } else { Err(Damage::Columns) })
+    })
+}
+
+fn columns_of(job: &Job) -> (Option<i64>, Option<i64>, i64) {
+    let millis = |time: Option<raincheck_core::time::Timestamp>| {
+        time.map(|time| time.as_millis().cast_signed())
+    };
+    (
+        millis(job.due_at()),
+        millis(change::over_at(job)),
+        job.token().0.cast_signed(),
+    )
+}
+
+fn request(row: &Row<'_>) -> Verdict {
+    keyed(row, |id| {
+        let decoded = row::request::decode(id, row.get(2)?);
+        let file: Option<[u8; 16]> = row.get(1)?;
+        Ok(decoded.and_then(|request| same_file(&request.body, file)))
+    })
+}
+
+fn response(row: &Row<'_>) -> Verdict {
+    keyed(row, |id| {
+        let decoded = row::response::decode(id, row.get(2)?);
+        let file: Option<[u8; 16]> = row.get(1)?;
+        Ok(decoded.and_then(|response| same_file(&response.body, file)))
+    })
+}
+
+fn same_file(body: &Body, file: Option<[u8; 16]>) -> Result<(), Damage> {
+    let own = row::body::file_of(body).map(|id| id.0.to_be_bytes());
+    if own == file {
+        Ok(())
+    } else {
+        Err(Damage::Columns)
+    }
+}
