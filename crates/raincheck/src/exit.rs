@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use raincheck_store_local::OpenError;
+use raincheck_store_local::{BackupError, OpenError};
 
 use crate::output;
 
@@ -41,7 +41,7 @@ pub enum Code {
     Unreachable,
     /// An address cannot be listened on.
     PortInUse,
-    /// There is something else where the data directory should be.
+    /// There is something else where the data directory should be, or none.
     StoreNotCreated,
     /// The disk failed.
     StoreFailed,
@@ -185,8 +185,8 @@ impl Code {
                  is not one of this machine."
             }
             Self::StoreNotCreated => {
-                "There is something else where the data directory should be. Choose an empty or a \
-                 new directory."
+                "There is something else where the data directory should be, or, for `verify` and \
+                 `backup`, none at all. Also for a backup to a directory that is not empty."
             }
             Self::StoreFailed => {
                 "The disk of the data directory failed while opening or while running. No ticket \
@@ -256,6 +256,12 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Code> {
     }
     if let Some(error) = cause.downcast_ref::<OpenError>() {
         return Some(of_store(error));
+    }
+    if let Some(error) = cause.downcast_ref::<BackupError>() {
+        return Some(match error {
+            BackupError::Source(error) | BackupError::Target(error) => of_store(error),
+            BackupError::NotEmpty(_) => Code::StoreNotCreated,
+        });
     }
     let io = cause.downcast_ref::<io::Error>()?;
     matches!(

@@ -75,8 +75,8 @@ impl Desk {
         self.out.line(show::described(&job))
     }
 
-    /// Cancels a job that has not ended. The same request would forget one that has, so that is
-    /// looked at first, and the revision that was seen goes with the request.
+    /// Cancels a job that has not ended. The same request forgets one that has, so that is looked
+    /// at first; for the moment between the two there is only the truth.
     async fn cancel(&self, id: &str) -> anyhow::Result<()> {
         let job = self.job(Method::GET, id).await?;
         let status = word(&job, "status");

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use raincheck_config::{Overrides, Plan};
+use raincheck_store_local::OpenError;
 
 use super::{ConfigArgs, OverrideArgs, StoreArgs};
 use crate::exit::{Code, Failure};
@@ -63,6 +64,21 @@ impl OverrideArgs {
             log_level,
             log_format,
         }
+    }
+}
+
+/// The error of a command that needs a data directory that is there.
+pub fn of_existing(error: OpenError) -> anyhow::Error {
+    match error {
+        OpenError::NotAStore { path, why } => {
+            let path = path.display();
+            let message = format!(
+                "{path} is not a data directory of raincheck ({why}); name one with --store-path, \
+                 or its config with -c"
+            );
+            Failure::new(Code::StoreNotCreated, message).into()
+        }
+        error => error.into(),
     }
 }
 

@@ -9,6 +9,7 @@
 mod gateway;
 mod jobs;
 mod process;
+mod stores;
 mod submit;
 mod usage;
 mod wait;
