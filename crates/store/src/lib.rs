@@ -22,7 +22,7 @@ pub mod model;
 use std::future::Future;
 use std::pin::Pin;
 
-pub use bodies::{Bodies, Body, BodyId, BodyReader, BodyWriter};
+pub use bodies::{Bodies, Body, BodyId, BodyReader, BodyWriter, Sealed, SealedBody};
 pub use commit::{Change, Commit, Put, StoredRequest, StoredResponse};
 pub use error::Error;
 pub use jobs::{Filter, Jobs, Page};
