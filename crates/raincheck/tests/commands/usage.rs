@@ -141,6 +141,7 @@ fn pages_are_printed_from_the_code() {
         ("cli", "## `raincheck jobs list`"),
         ("config", "# Configuration"),
         ("exit-codes", "| 75 | `store_in_use` |"),
+        ("metrics", "raincheck_"),
         ("state-machine", "stateDiagram-v2"),
     ] {
         let exit = run(&["docs", page]).expect(0);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::gateway::{Gateway, ID, Reply, answer, document, problem, status};
+use crate::gateway::{Gateway, ID, Reply, answer, document, problem, status, ticket};
 use crate::process::{command, run};
 
 const TAGGED: &str = "etag: \"t\"\r\naccept-ranges: bytes\r\n";
@@ -77,7 +77,15 @@ fn a_job_that_runs_is_asked_for_with_a_long_poll() {
     assert_eq!(wait(&gateway, &[]).expect(0).stdout, "done");
     let requests = gateway.requests();
     assert_eq!(requests[0].line(), format!("GET /jobs/{ID}"));
-    assert_eq!(requests[0].all("prefer"), ["wait=20"]);
+    let prefer: Vec<_> = requests
+        .iter()
+        .map(|seen| seen.all("prefer").concat())
+        .collect();
+    assert_eq!(
+        prefer,
+        ["", "wait=20", ""],
+        "the first answer is to be shown"
+    );
     assert_eq!(requests[2].line(), format!("GET /jobs/{ID}/result"));
 }
 
@@ -186,6 +194,22 @@ fn the_time_to_wait_is_over_and_the_job_goes_on() {
     let exit = wait(&gateway, &["--timeout", "100ms"]).expect(6);
     let back = format!("raincheck wait {}/jobs/{ID}", gateway.url());
     assert!(exit.stderr.contains(&back), "{exit:?}");
+}
+
+#[test]
+fn ctrl_c_after_submitting_says_how_to_come_back_too() {
+    let gateway = Gateway::start(|number, _| match number {
+        0 => ticket(),
+        _ => Reply::Silence,
+    });
+    let child = command(&["submit", &gateway.url(), "--wait"])
+        .spawn()
+        .unwrap();
+    gateway.wait_for(2);
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let exit = crate::process::Exit::from(child.wait_with_output().unwrap()).expect(130);
+    let back = format!("raincheck wait {}/jobs/{ID}\n", gateway.url());
+    assert!(exit.stderr.ends_with(&back), "{exit:?}");
 }
 
 #[test]

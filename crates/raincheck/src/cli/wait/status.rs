@@ -45,10 +45,17 @@ impl Watch<'_> {
     /// The job's document, once it has ended.
     pub(super) async fn finished(&self) -> Result<Value, Failure> {
         let mut heard_at = None;
+        let (mut last, mut said) = (String::new(), String::new());
         let mut pause = PAUSE_MIN;
         loop {
             let asked_at = Instant::now();
-            match self.ask().await? {
+            // The first answer is not held, so that there is something to show.
+            let hold = if heard_at.is_some() {
+                HOLD
+            } else {
+                Duration::ZERO
+            };
+            match self.ask(hold).await? {
                 Heard::Document(document) => {
                     self.progress.status(&document);
                     if is_finished(word(&document, "status")) {
@@ -56,11 +63,16 @@ impl Watch<'_> {
                     }
                     heard_at = Some(Instant::now());
                     pause = PAUSE_MIN;
-                    // Something on the way may not hold answers; it shall not be flooded.
-                    sleep(PAUSE_MIN.saturating_sub(asked_at.elapsed())).await;
+                    // An answer that says nothing new was not held, maybe because of something on
+                    // the way; that shall not be flooded.
+                    let now = format!("{} {}", document["status"], document["attempt"]);
+                    if now == last {
+                        sleep(PAUSE_MIN.saturating_sub(asked_at.elapsed())).await;
+                    }
+                    last = now;
                 }
                 Heard::Later { why, after } => {
-                    self.patience(why, heard_at, after.is_some())?;
+                    self.patience(why, heard_at, after.is_some(), &mut said)?;
                     sleep(after.unwrap_or(pause).clamp(PAUSE_MIN, PAUSE_MAX)).await;
                     pause = (pause * 2).min(PAUSE_MAX);
                 }
@@ -68,17 +80,17 @@ impl Watch<'_> {
         }
     }
 
-    async fn ask(&self) -> Result<Heard, Failure> {
+    async fn ask(&self, hold: Duration) -> Result<Heard, Failure> {
         let mut request = Request::new(OutBody::Empty);
-        let prefer = HeaderValue::try_from(format!("wait={}", HOLD.as_secs()));
-        if let Ok(prefer) = prefer {
+        let prefer = HeaderValue::try_from(format!("wait={}", hold.as_secs()));
+        if let (Ok(prefer), false) = (prefer, hold.is_zero()) {
             request
                 .headers_mut()
                 .insert(HeaderName::from_static("prefer"), prefer);
         }
         let answer = match self
             .client
-            .send(self.job, request, Some(HOLD + SILENCE))
+            .send(self.job, request, Some(hold + SILENCE))
             .await
         {
             Ok(answer) => answer,
@@ -126,14 +138,16 @@ impl Watch<'_> {
         why: Failure,
         heard_at: Option<Instant>,
         answers: bool,
+        said: &mut String,
     ) -> Result<(), Failure> {
         match heard_at {
             None if !answers => Err(why),
             Some(at) if at.elapsed() > AWAY => Err(why),
             _ => {
-                if !self.out.is_json() {
-                    self.progress
-                        .aside(&format!("{why}; trying again"), self.out);
+                if !self.out.is_json() && *said != why.message {
+                    let text = format!("{why} (trying again)");
+                    self.progress.aside(&text, self.out);
+                    *said = why.message;
                 }
                 Ok(())
             }
