@@ -29,7 +29,11 @@ pub enum Met {
 impl Follower {
     /// A follower from `offset` on.
     pub fn new(recording: &Arc<Recording>, offset: u64) -> Self {
-        Self { recording: Arc::clone(recording), state: recording.watch(), offset }
+        Self {
+            recording: Arc::clone(recording),
+            state: recording.watch(),
+            offset,
+        }
     }
 
     /// Where it stands.
@@ -39,7 +43,10 @@ impl Follower {
 
     /// Waits for the head; the end, if there never is one. Cancel-safe.
     pub async fn head(&mut self) -> Result<ResponseHead, End> {
-        let reached = self.state.wait_for(|state| state.head || state.end.is_some()).await;
+        let reached = self
+            .state
+            .wait_for(|state| state.head || state.end.is_some())
+            .await;
         let end = reached.map_or(Some(End::Lost), |state| state.end.clone());
         match (self.recording.head(), end) {
             (Some(head), _) => Ok(head.clone()),
@@ -54,7 +61,10 @@ impl Follower {
     /// The stored bytes cannot be read.
     pub async fn next(&mut self, limit: usize) -> Result<Met, Error> {
         let offset = self.offset;
-        let reached = self.state.wait_for(|s| s.len > offset || s.end.is_some()).await;
+        let reached = self
+            .state
+            .wait_for(|s| s.len > offset || s.end.is_some())
+            .await;
         let (len, end) = match reached {
             Ok(state) => (state.len, state.end.clone()),
             Err(_) => (offset, Some(End::Lost)),
@@ -62,7 +72,9 @@ impl Follower {
         if len <= offset {
             return Ok(Met::End(end.unwrap_or(End::Lost)));
         }
-        let room = usize::try_from(len - offset).unwrap_or(usize::MAX).min(limit);
+        let room = usize::try_from(len - offset)
+            .unwrap_or(usize::MAX)
+            .min(limit);
         let bytes = self.recording.reader().read(offset, room).await?;
         self.offset += bytes.len() as u64;
         Ok(Met::Bytes(bytes))

@@ -39,7 +39,10 @@ pub async fn open(
     request: Request<OutBody>,
     bounds: Bounds,
 ) -> Result<Opened, Failure> {
-    let Bounds { timeouts, max_response } = bounds;
+    let Bounds {
+        timeouts,
+        max_response,
+    } = bounds;
     let begun = Instant::now();
     let total = timeouts.total.and_then(|total| begun.checked_add(total));
     let send = upstreams.send(upstream, request, timeouts);
@@ -61,5 +64,9 @@ fn response_head(mut parts: http::response::Parts) -> ResponseHead {
     let reason = reason
         .filter(|reason| reason.as_bytes() != usual.as_bytes())
         .map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
-    ResponseHead { status: parts.status.as_u16(), reason, headers: parts.headers }
+    ResponseHead {
+        status: parts.status.as_u16(),
+        reason,
+        headers: parts.headers,
+    }
 }

@@ -78,9 +78,10 @@ impl RequestBody {
     pub async fn load(body: &Body, bodies: &(impl Bodies + ?Sized)) -> Result<Self, Error> {
         match body {
             Body::Inline(bytes) => Ok(Self::Bytes(bytes.clone())),
-            Body::File { len, .. } => {
-                Ok(Self::Stored { reader: bodies.open(body).await?.into(), len: *len })
-            }
+            Body::File { len, .. } => Ok(Self::Stored {
+                reader: bodies.open(body).await?.into(),
+                len: *len,
+            }),
         }
     }
 }
@@ -104,7 +105,11 @@ pub struct Outbound {
 impl Outbound {
     /// The request as it is sent.
     pub fn request(&self, head: RequestHead, body: OutBody) -> Request<OutBody> {
-        let RequestHead { method, target, mut headers } = head;
+        let RequestHead {
+            method,
+            target,
+            mut headers,
+        } = head;
         self.stamp(&mut headers);
         // RFC 9110 section 8.6: a method that expects content says so when there is none.
         let expects = matches!(method, Method::POST | Method::PUT | Method::PATCH);

@@ -75,14 +75,22 @@ impl Recorded {
         let content_type = self.head.headers.get(http::header::CONTENT_TYPE);
         ResponseSummary {
             status: self.head.status,
-            content_type: content_type.and_then(|value| value.to_str().ok()).map(str::to_owned),
+            content_type: content_type
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned),
             content_length: self.body.len(),
         }
     }
 
     /// The wait its `Retry-After` asks for, in seconds or until a date.
     pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
-        let text = self.head.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
+        let text = self
+            .head
+            .headers
+            .get(http::header::RETRY_AFTER)?
+            .to_str()
+            .ok()?
+            .trim();
         if let Some(wait) = wait_seconds(text) {
             return Some(wait);
         }
@@ -109,7 +117,11 @@ impl Recorder {
             reader: writer.reader().into(),
             state: watch::Sender::new(State::default()),
         };
-        Self { recording: Arc::new(recording), writer: Some(writer), ended: false }
+        Self {
+            recording: Arc::new(recording),
+            writer: Some(writer),
+            ended: false,
+        }
     }
 
     /// The readers' side.
@@ -138,7 +150,9 @@ impl Recorder {
 
     fn end(&mut self, end: End) {
         self.ended = true;
-        self.recording.state.send_modify(|state| state.end = Some(end));
+        self.recording
+            .state
+            .send_modify(|state| state.end = Some(end));
     }
 
     async fn run(&mut self, opened: Opened) -> Result<Recorded, Failure> {
@@ -155,12 +169,19 @@ impl Recorder {
         _ = self.recording.trailers.set(trailers.clone());
         let writer = self.writer.take().ok_or_else(|| storage(&closed()))?;
         let body = writer.seal().await.map_err(|error| storage(&error))?;
-        Ok(Recorded { head, body, trailers })
+        Ok(Recorded {
+            head,
+            body,
+            trailers,
+        })
     }
 
     async fn append(&mut self, bytes: Bytes) -> Result<(), Failure> {
         let writer = self.writer.as_mut().ok_or_else(|| storage(&closed()))?;
-        writer.append(bytes).await.map_err(|error| storage(&error))?;
+        writer
+            .append(bytes)
+            .await
+            .map_err(|error| storage(&error))?;
         let len = writer.len();
         self.recording.state.send_modify(|state| state.len = len);
         Ok(())
@@ -181,5 +202,9 @@ fn closed() -> Error {
 
 /// Our own disk would not take the answer.
 pub fn storage(error: &Error) -> Failure {
-    Failure { cause: Cause::Storage, seen: Seen::Maybe, detail: error.to_string() }
+    Failure {
+        cause: Cause::Storage,
+        seen: Seen::Maybe,
+        detail: error.to_string(),
+    }
 }

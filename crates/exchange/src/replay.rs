@@ -13,7 +13,10 @@ use crate::{Opened, Payload, Recorded};
 
 /// A response that is passed on as it comes.
 pub fn relay(opened: Opened) -> Response<Payload> {
-    with_head(opened.head, Payload::Relay(Box::new(Relay::new(opened.body))))
+    with_head(
+        opened.head,
+        Payload::Relay(Box::new(Relay::new(opened.body))),
+    )
 }
 
 /// A recorded response that is not stored.
@@ -29,7 +32,13 @@ pub fn body(reader: Arc<dyn BodyReader>, offset: u64, len: u64, trailers: Header
     if len == 0 && trailers.is_empty() {
         return Payload::Empty;
     }
-    Payload::Stored(Box::new(StoredBody::new(reader, offset, len, trailers, SEGMENT_FRAME_BYTES)))
+    Payload::Stored(Box::new(StoredBody::new(
+        reader,
+        offset,
+        len,
+        trailers,
+        SEGMENT_FRAME_BYTES,
+    )))
 }
 
 /// A response with this head.

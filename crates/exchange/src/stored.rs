@@ -96,7 +96,11 @@ impl Body for StoredBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if self.left == 0 {
-            return Poll::Ready(self.trailers.take().map(|fields| Ok(Frame::trailers(fields))));
+            return Poll::Ready(
+                self.trailers
+                    .take()
+                    .map(|fields| Ok(Frame::trailers(fields))),
+            );
         }
         let bytes = ready!(self.poll_read(cx));
         Poll::Ready(Some(bytes.map(|bytes| Frame::data(self.took(bytes)))))

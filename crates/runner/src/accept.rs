@@ -6,13 +6,15 @@ use http::HeaderMap;
 use raincheck_core::head::RequestHead;
 use raincheck_core::id::JobId;
 use raincheck_core::job::{Job, Submission, submit, submit_started};
-use raincheck_core::outcome::Seen;
 use raincheck_core::route::Route;
 use raincheck_core::time::Timestamp;
 use raincheck_exchange::{Flight, RequestBody};
 use raincheck_store::StoredRequest;
+use tokio::sync::oneshot;
 
-use crate::attempt::{Attempt, Begun};
+use crate::attempt::Attempt;
+use crate::begin::Begun;
+use crate::permits::Arriving;
 use crate::{Error, LEASE, Permit, Runner, Shared};
 
 /// A request that is whole.
@@ -38,62 +40,80 @@ impl Accepted {
     async fn stored(&self, shared: &Shared) -> Result<Arc<StoredRequest>, Error> {
         let body = self.body.persist(&*shared.store).await?;
         let (head, trailers) = (self.head.clone(), self.trailers.clone());
-        Ok(Arc::new(StoredRequest { head, body, trailers }))
+        Ok(Arc::new(StoredRequest {
+            head,
+            body,
+            trailers,
+        }))
     }
 }
 
 impl Runner {
     /// Makes a job of a request and runs it as soon as it is its turn. Returns when it is durable.
+    /// Once begun it is carried out whole, also when the caller is gone.
     ///
     /// # Errors
     /// `QueueFull`, `Draining`, or what the store says: nothing was accepted.
     pub async fn submit(&self, accepted: Accepted) -> Result<Job, Error> {
-        let shared = &self.shared;
         if self.is_draining() {
             return Err(Error::Draining);
         }
-        let route = &accepted.route;
-        let waiting = shared.store.waiting(&route.name);
-        if waiting >= route.queue {
-            return Err(Error::QueueFull { waiting, limit: route.queue });
-        }
-        let request = accepted.stored(shared).await?;
-        let permit = if waiting == 0 { shared.permits.try_acquire_both(route) } else { None };
-        match permit {
-            Some(permit) => shared.run_at_once(accepted, request, permit).await,
-            None => {
-                let transition = submit(accepted.submission(), shared.now());
-                shared.create(transition, request).await
+        let shared = Arc::clone(&self.shared);
+        let place = shared.place(&accepted.route)?;
+        let (told, tells) = oneshot::channel();
+        self.shared.tasks.spawn(async move {
+            match place {
+                Place::AtOnce(permit) => shared.run_at_once(accepted, permit, told).await,
+                Place::Queue(arriving) => {
+                    let queued = shared.enqueue(accepted).await;
+                    drop(arriving);
+                    // Nobody listens where the client has gone; the job stands all the same.
+                    _ = told.send(queued);
+                }
             }
-        }
+        });
+        tells.await.unwrap_or_else(|_| Err(Error::died()))
     }
 
     /// Makes a job of an exchange that is already on its way, and goes on with it whatever becomes
     /// of the caller. Returns when the job is durable.
     ///
     /// # Errors
-    /// `Draining`, or what the store says: there is no job, and the exchange is closed.
+    /// What the store says: there is no job, and the exchange is closed.
     pub async fn adopt(&self, adopted: Adopted) -> Result<Job, Error> {
+        let (told, tells) = oneshot::channel();
         let shared = Arc::clone(&self.shared);
-        let task = self.shared.tasks.spawn(async move { shared.adopt(adopted).await });
-        match task.await {
-            Ok(job) => job,
-            Err(_) => Err(Error::Store(raincheck_store::Error::Unavailable(
-                "the task that stored the job failed".to_owned(),
-            ))),
-        }
+        self.shared
+            .tasks
+            .spawn(async move { shared.adopt(adopted, told).await });
+        tells.await.unwrap_or_else(|_| Err(Error::died()))
     }
 
     /// The same for a client that is gone: nobody waits for the outcome.
     pub fn adopt_orphan(&self, adopted: Adopted) {
+        let (told, tells) = oneshot::channel();
+        let id = adopted.accepted.id;
         let shared = Arc::clone(&self.shared);
+        self.shared
+            .tasks
+            .spawn(async move { shared.adopt(adopted, told).await });
         self.shared.tasks.spawn(async move {
-            let id = adopted.accepted.id;
-            if let Err(error) = shared.adopt(adopted).await {
+            if let Ok(Err(error)) = tells.await {
                 tracing::warn!(job = %id, %error, "client gone; its exchange was closed");
             }
         });
     }
+}
+
+/// Who waits for a job to be durable.
+type Told = oneshot::Sender<Result<Job, Error>>;
+
+/// Where a new job goes.
+enum Place {
+    /// Nobody waits before it, and it may run.
+    AtOnce(Permit),
+    /// Behind others.
+    Queue(Arriving),
 }
 
 /// An exchange on its way, with all that makes it a job.
@@ -109,55 +129,103 @@ pub struct Adopted {
 }
 
 impl Shared {
+    fn place(&self, route: &Route) -> Result<Place, Error> {
+        if self.store.waiting(&route.name) == 0
+            && let Some(permit) = self.permits.try_acquire_both(route)
+        {
+            return Ok(Place::AtOnce(permit));
+        }
+        let (arriving, before) = self.permits.arrive(route);
+        let waiting = self.store.waiting(&route.name).saturating_add(before);
+        match waiting >= route.queue {
+            true => Err(Error::QueueFull {
+                waiting,
+                limit: route.queue,
+            }),
+            false => Ok(Place::Queue(arriving)),
+        }
+    }
+
+    async fn enqueue(&self, accepted: Accepted) -> Result<Job, Error> {
+        let request = accepted.stored(self).await?;
+        self.create(submit(accepted.submission(), self.now()), request)
+            .await
+    }
+
     /// Stores the job with its attempt already begun: one write instead of two. To a crash this is
     /// no different from a start that follows at once.
-    async fn run_at_once(
-        self: &Arc<Self>,
-        accepted: Accepted,
-        request: Arc<StoredRequest>,
-        permit: Permit,
-    ) -> Result<Job, Error> {
-        let now = self.now();
-        self.store.lease_one(accepted.id, now, now.after(LEASE));
-        let transition = submit_started(accepted.submission(), now);
-        let job = match self.create(transition, Arc::clone(&request)).await {
-            Ok(job) => job,
-            Err(error) => {
-                self.store.release(accepted.id);
-                return Err(error);
+    async fn run_at_once(self: &Arc<Self>, accepted: Accepted, permit: Permit, told: Told) {
+        let id = accepted.id;
+        let route = Arc::clone(&accepted.route);
+        match self.create_started(&accepted, self.now()).await {
+            Ok((begun, request)) => {
+                _ = told.send(Ok(begun.job.clone()));
+                drop(accepted);
+                let attempt = Attempt {
+                    route: Arc::clone(&route),
+                    permit,
+                };
+                if self.run(attempt, begun, Some(request)).await {
+                    self.store.release(id);
+                }
+                self.dispatch.ring(&route.name);
             }
-        };
-        let attempt = Attempt { route: accepted.route, permit };
-        self.spawn_attempt(attempt, Begun { job: job.clone(), request });
-        Ok(job)
+            Err(error) => {
+                self.store.release(id);
+                _ = told.send(Err(error));
+            }
+        }
     }
 
     /// The exchange is driven on while its job is being stored: the upstream must not wait for
     /// our disk. Its end is told only after the job is durable.
-    async fn adopt(self: &Arc<Self>, adopted: Adopted) -> Result<Job, Error> {
-        let Adopted { accepted, started_at, flight, permit } = adopted;
+    async fn adopt(self: &Arc<Self>, adopted: Adopted, told: Told) {
+        let Adopted {
+            accepted,
+            started_at,
+            flight,
+            permit,
+        } = adopted;
         let (id, route) = (accepted.id, Arc::clone(&accepted.route));
-        let now = self.now();
-        self.store.lease_one(id, now, now.after(LEASE));
         let shared = Arc::clone(self);
         let driven = tokio::spawn(async move { flight.finish(&*shared.store).await });
         let abort = AbortOnDrop(driven.abort_handle());
-        let created = async {
-            let request = accepted.stored(self).await?;
-            let transition = submit_started(accepted.submission(), started_at);
-            self.create(transition, request).await
-        };
-        match created.await {
-            Ok(job) => {
-                let attempt = Attempt { route, permit };
-                self.spawn_driven(attempt, job.clone(), driven, abort);
-                Ok(job)
+        match self.create_started(&accepted, started_at).await {
+            Ok((begun, _)) => {
+                _ = told.send(Ok(begun.job.clone()));
+                drop(accepted);
+                let attempt = Attempt {
+                    route: Arc::clone(&route),
+                    permit,
+                };
+                if self.run_driven(attempt, begun, driven, abort).await {
+                    self.store.release(id);
+                }
+                self.dispatch.ring(&route.name);
             }
             Err(error) => {
+                drop((abort, permit));
                 self.store.release(id);
-                Err(error)
+                _ = told.send(Err(error));
             }
         }
+    }
+
+    /// Makes a job durable whose first attempt began at `started_at`. It is leased, and on the
+    /// books as running, before anybody can see it.
+    async fn create_started(
+        &self,
+        accepted: &Accepted,
+        started_at: Timestamp,
+    ) -> Result<(Begun, Arc<StoredRequest>), Error> {
+        let now = self.now();
+        self.store.lease_one(accepted.id, now, now.after(LEASE));
+        let transition = submit_started(accepted.submission(), started_at);
+        let token = transition.next.as_ref().ok_or(Error::NotFound)?.token();
+        let entry = self.running.enter(accepted.id, token);
+        let request = accepted.stored(self).await?;
+        let job = self.create(transition, Arc::clone(&request)).await?;
+        Ok((Begun { job, entry }, request))
     }
 }
 
@@ -169,6 +237,3 @@ impl Drop for AbortOnDrop {
         self.0.abort();
     }
 }
-
-/// The most honest guess for an exchange that was closed from outside.
-pub(crate) const CLOSED_SEEN: Seen = Seen::Maybe;

@@ -33,7 +33,12 @@ impl Shared {
         fence: Option<FencingToken>,
         response: Option<Arc<StoredResponse>>,
     ) -> Result<Option<Job>, raincheck_store::Error> {
-        let Transition { next, from, drops_response, actions } = transition;
+        let Transition {
+            next,
+            from,
+            drops_response,
+            actions,
+        } = transition;
         let change = match &next {
             Some(next) => Change::Put(Box::new(Put {
                 job: next.clone(),
@@ -43,7 +48,10 @@ impl Shared {
                 response,
                 drops_response,
             })),
-            None => Change::Delete { job: job.id(), from: job.revision() },
+            None => Change::Delete {
+                job: job.id(),
+                from: job.revision(),
+            },
         };
         self.store.commit(change).await?;
         self.perform(&actions);
@@ -56,7 +64,9 @@ impl Shared {
         transition: Transition,
         request: Arc<StoredRequest>,
     ) -> Result<Job, Error> {
-        let Some(job) = transition.next else { return Err(Error::NotFound) };
+        let Some(job) = transition.next else {
+            return Err(Error::NotFound);
+        };
         let put = Put {
             job: job.clone(),
             from: None,

@@ -1,13 +1,10 @@
 //! The one place that turns due jobs and permits into attempts.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use raincheck_core::id::RouteName;
 use raincheck_core::route::Route;
-use raincheck_core::time::Timestamp;
-use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::attempt::Attempt;
 use crate::{LEASE, Permit, Shared};
@@ -17,59 +14,12 @@ const BATCH: usize = 256;
 /// How often every queue is looked at even if nothing rang: after a clock step backwards a due
 /// time may have moved.
 const ROUND: Duration = Duration::from_secs(10);
+/// The wait before a queue that could not be read, or a job that could not begin, is tried again.
+pub(crate) const AGAIN: Duration = Duration::from_secs(1);
 
-/// Says that a route's queue may have something to run.
-#[derive(Debug, Default)]
-pub(crate) struct Bell {
-    rung: Mutex<Rung>,
-    notify: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Rung {
-    now: HashSet<RouteName>,
-    later: HashMap<RouteName, Timestamp>,
-}
-
-impl Bell {
-    fn rung(&self) -> MutexGuard<'_, Rung> {
-        self.rung.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Look at this queue now.
-    pub(crate) fn ring(&self, route: &RouteName) {
-        if !self.rung().now.contains(route) {
-            self.rung().now.insert(route.clone());
-        }
-        self.notify.notify_one();
-    }
-
-    /// Look at this queue at `at`, or when it rings for another reason.
-    pub(crate) fn ring_at(&self, route: &RouteName, at: Timestamp) {
-        let mut rung = self.rung();
-        let earliest = rung.later.entry(route.clone()).or_insert(at);
-        *earliest = (*earliest).min(at);
-        drop(rung);
-        self.notify.notify_one();
-    }
-
-    /// The routes to look at, and when the next one will be.
-    fn take(&self, now: Timestamp) -> (HashSet<RouteName>, Option<Timestamp>) {
-        let mut rung = self.rung();
-        let mut routes = std::mem::take(&mut rung.now);
-        rung.later.retain(|route, at| {
-            let due = *at <= now;
-            if due {
-                routes.insert(route.clone());
-            }
-            !due
-        });
-        (routes, rung.later.values().min().copied())
-    }
-}
-
-/// Runs until the runner stops.
+/// Runs until the runner drains.
 pub(crate) async fn run(shared: Arc<Shared>) {
+    let mut round = Instant::now() + ROUND;
     loop {
         let now = shared.now();
         let (routes, next) = shared.dispatch.take(now);
@@ -81,18 +31,25 @@ pub(crate) async fn run(shared: Arc<Shared>) {
                 && let Err(error) = shared.fill(route).await
             {
                 tracing::error!(route = %name, %error, "a queue could not be read");
-                shared.dispatch.ring_at(&name, now.after(Duration::from_secs(1)));
+                shared.dispatch.ring_at(&name, now.after(AGAIN));
             }
         }
-        let wait = next.map_or(ROUND, |at| at.since(now).clamp(Duration::from_millis(1), ROUND));
+        let wait = next.map_or(ROUND, |at| {
+            at.since(now).clamp(Duration::from_millis(1), ROUND)
+        });
         tokio::select! {
-            () = shared.dispatch.notify.notified() => {}
+            biased;
             () = shared.draining.cancelled() => return,
-            () = tokio::time::sleep(wait) => {
-                if wait == ROUND {
-                    shared.routes.iter().for_each(|route| shared.dispatch.ring(&route.name));
-                }
-            }
+            () = shared.dispatch.wait() => {}
+            () = tokio::time::sleep(wait) => {}
+            () = tokio::time::sleep_until(round) => {}
+        }
+        if Instant::now() >= round {
+            round = Instant::now() + ROUND;
+            shared
+                .routes
+                .iter()
+                .for_each(|route| shared.dispatch.ring(&route.name));
         }
     }
 }
@@ -100,26 +57,24 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 impl Shared {
     /// Starts as many attempts of a route as there are due jobs and permits.
     async fn fill(self: &Arc<Self>, route: &Arc<Route>) -> Result<(), raincheck_store::Error> {
-        loop {
-            let mut permits: Vec<Permit> = Vec::new();
-            if self.store.waiting(&route.name) == 0 {
-                return Ok(());
-            }
-            while permits.len() < BATCH
-                && let Some(permit) = self.permits.try_acquire_both(route)
-            {
-                permits.push(permit);
-            }
+        while self.store.waiting(&route.name) > 0 && !self.draining.is_cancelled() {
+            let permits = self.take_permits(route);
             if permits.is_empty() {
                 return Ok(());
             }
             let wanted = permits.len();
             let now = self.now();
             let until = now.after(LEASE);
-            let leases = self.store.lease(route.name.clone(), now, wanted, until).await?;
+            let leases = self
+                .store
+                .lease(route.name.clone(), now, wanted, until)
+                .await?;
             let got = leases.len();
             for (lease, permit) in leases.into_iter().zip(permits) {
-                let attempt = Attempt { route: Arc::clone(route), permit };
+                let attempt = Attempt {
+                    route: Arc::clone(route),
+                    permit,
+                };
                 self.spawn_leased(attempt, lease.job);
             }
             if got < wanted {
@@ -129,5 +84,26 @@ impl Shared {
                 return Ok(());
             }
         }
+        Ok(())
+    }
+
+    /// As many permits as can be had. With none, the queue is looked at when one is given back.
+    fn take_permits(&self, route: &Route) -> Vec<Permit> {
+        let wanted = usize::try_from(self.store.waiting(&route.name))
+            .unwrap_or(BATCH)
+            .min(BATCH);
+        let mut permits = Vec::new();
+        let mut starved = false;
+        while permits.len() < wanted {
+            if let Some(permit) = self.permits.try_acquire_both(route) {
+                permits.push(permit);
+            } else if permits.is_empty() && !starved {
+                self.dispatch.starve(&route.name);
+                starved = true;
+            } else {
+                break;
+            }
+        }
+        permits
     }
 }

@@ -27,23 +27,52 @@ impl Runner {
         self.shared.draining.cancelled().await;
     }
 
+    /// Says that held clients should get their tickets now rather than be cut.
+    pub fn call_last(&self) {
+        self.shared.last_call.cancel();
+    }
+
+    /// Resolves when held clients should get their tickets.
+    pub async fn last_call(&self) {
+        self.shared.last_call.cancelled().await;
+    }
+
     /// Waits up to `grace` for running attempts, then hands the rest back. Call once clients are
-    /// drained, as their requests may still become jobs.
+    /// drained, as their requests may still become jobs. When it returns, nothing of the runner
+    /// uses the store any more.
+    ///
+    /// Cancel-safe: a dropped call leaves the runner draining, and a second one goes on.
     pub async fn drain(&self, grace: Duration) -> Drained {
         self.begin_drain();
         let shared = &self.shared;
         let running = shared.running.len();
         shared.tasks.close();
         let mut handed_back = 0;
-        if tokio::time::timeout(grace, shared.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(grace, shared.tasks.wait())
+            .await
+            .is_err()
+        {
             handed_back = shared.running.len();
             shared.hand_back.cancel();
-            if tokio::time::timeout(LAST_WORDS, shared.tasks.wait()).await.is_err() {
+            if tokio::time::timeout(LAST_WORDS, shared.tasks.wait())
+                .await
+                .is_err()
+            {
                 tracing::error!(left = shared.running.len(), "attempts would not end");
             }
         }
         shared.stopped.cancel();
+        shared.loops.close();
+        if tokio::time::timeout(LAST_WORDS, shared.loops.wait())
+            .await
+            .is_err()
+        {
+            tracing::error!("a loop of the runner would not end");
+        }
         shared.upstreams.drain();
-        Drained { running, handed_back }
+        Drained {
+            running,
+            handed_back,
+        }
     }
 }

@@ -33,6 +33,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// The task that was to do it panicked.
+    pub(crate) fn died() -> Self {
+        let detail = "the task that changed the job failed".to_owned();
+        Self::Store(raincheck_store::Error::Unavailable(detail))
+    }
+
     /// What a client is told.
     pub fn problem(&self) -> Problem {
         let code = match self {

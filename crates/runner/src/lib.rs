@@ -3,8 +3,8 @@
 //! A [`Runner`] is a handle; its parts are loops over shared state:
 //!
 //! * [`accept`]: a request becomes a job, queued or already running;
-//! * [`dispatch`]: the one place that turns due jobs and permits into attempts;
-//! * [`attempt`]: one attempt from its lease to its settlement;
+//! * [`dispatch`]: the one place that turns due jobs and permits into attempts; [`bell`] wakes it;
+//! * [`begin`], [`attempt`], [`settle`]: one attempt from its lease to its end;
 //! * [`change`]: load, apply, commit, perform: how every job changes here;
 //! * [`sweep`]: deadlines and retention;
 //! * [`rescue`]: attempts whose end nobody will tell;
@@ -13,6 +13,8 @@
 
 pub mod accept;
 mod attempt;
+mod begin;
+mod bell;
 mod change;
 mod dispatch;
 mod drain;
@@ -23,8 +25,10 @@ pub mod permits;
 mod rescue;
 pub mod result;
 mod running;
+mod settle;
 pub mod status;
 mod sweep;
+mod together;
 pub mod watch;
 
 use std::sync::Arc;
@@ -33,6 +37,7 @@ use std::time::Duration;
 use raincheck_core::ambient::Ambient;
 use raincheck_core::id::{JobId, RouteName};
 use raincheck_core::job::Job;
+use raincheck_core::limits::WATCHERS;
 use raincheck_core::route::{Route, RouteTable};
 use raincheck_core::time::Timestamp;
 use raincheck_store::Store;
@@ -82,10 +87,14 @@ pub(crate) struct Shared {
     pub(crate) running: running::Running,
     pub(crate) watchers: watch::Watchers,
     pub(crate) pace: pace::Pace,
-    pub(crate) dispatch: dispatch::Bell,
+    pub(crate) dispatch: Arc<bell::Bell>,
+    /// Attempts, and changes that must not be dropped half-way.
     pub(crate) tasks: TaskTracker,
+    pub(crate) loops: TaskTracker,
     /// Set first at shutdown: nothing new is accepted or leased.
     pub(crate) draining: CancellationToken,
+    /// Set when the grace period nears its end: clients that are held get their tickets.
+    pub(crate) last_call: CancellationToken,
     /// Set when the grace period is over: what still runs is handed back.
     pub(crate) hand_back: CancellationToken,
     /// Set last: the loops end.
@@ -101,9 +110,17 @@ impl Shared {
 impl Runner {
     /// Starts the loops on the current runtime, and takes care of what an earlier process left.
     pub fn start(options: Options) -> Self {
-        let Options { store, upstreams, routes, ambient, metrics, attempts } = options;
+        let Options {
+            store,
+            upstreams,
+            routes,
+            ambient,
+            metrics,
+            attempts,
+        } = options;
+        let dispatch = Arc::new(bell::Bell::default());
         let shared = Arc::new(Shared {
-            permits: permits::Permits::new(&routes, attempts),
+            permits: permits::Permits::new(&routes, attempts, &dispatch),
             store,
             upstreams,
             routes,
@@ -112,18 +129,20 @@ impl Runner {
             running: running::Running::default(),
             watchers: watch::Watchers::default(),
             pace: pace::Pace::default(),
-            dispatch: dispatch::Bell::default(),
+            dispatch,
             tasks: TaskTracker::new(),
+            loops: TaskTracker::new(),
             draining: CancellationToken::new(),
+            last_call: CancellationToken::new(),
             hand_back: CancellationToken::new(),
             stopped: CancellationToken::new(),
         });
         for route in shared.routes.iter() {
             shared.dispatch.ring(&route.name);
         }
-        tokio::spawn(dispatch::run(Arc::clone(&shared)));
-        tokio::spawn(sweep::run(Arc::clone(&shared)));
-        tokio::spawn(rescue::run(Arc::clone(&shared)));
+        shared.loops.spawn(dispatch::run(Arc::clone(&shared)));
+        shared.loops.spawn(sweep::run(Arc::clone(&shared)));
+        shared.loops.spawn(rescue::run(Arc::clone(&shared)));
         Self { shared }
     }
 
@@ -168,6 +187,11 @@ impl Runner {
     /// Waits for changes of a job from now on. Subscribe first, then load.
     pub fn watch(&self, id: JobId) -> Watch {
         self.shared.watchers.watch(id)
+    }
+
+    /// The same within the bound on those who wait; none beyond it: answer at once.
+    pub fn try_watch(&self, id: JobId) -> Option<Watch> {
+        self.shared.watchers.try_watch(id, WATCHERS)
     }
 
     /// How long attempts of a route have taken lately; none before the first ended.

@@ -1,4 +1,7 @@
-//! What people order: cancel, retry, forget.
+//! What people order: cancel, retry, forget. An order that was begun is carried out whole, also
+//! when whoever gave it is gone.
+
+use std::sync::Arc;
 
 use raincheck_core::id::JobId;
 use raincheck_core::job::{Event, Job};
@@ -11,7 +14,18 @@ impl Runner {
     /// # Errors
     /// `NotFound`; `Refused` if it is finished; what the store says.
     pub async fn cancel(&self, id: JobId) -> Result<Job, Error> {
-        self.shared.transit(id, &Event::Cancel).await?.ok_or(Error::NotFound)
+        self.order(id, Event::Cancel).await?.ok_or(Error::NotFound)
+    }
+
+    /// The same when nobody waits for it.
+    pub fn cancel_unheard(&self, id: JobId) {
+        let shared = Arc::clone(&self.shared);
+        self.shared.tasks.spawn(async move {
+            match shared.transit(id, &Event::Cancel).await {
+                Ok(_) | Err(Error::NotFound | Error::Refused(_)) => {}
+                Err(error) => tracing::warn!(job = %id, %error, "a job could not be cancelled"),
+            }
+        });
     }
 
     /// Runs a failed, cancelled or expired job again.
@@ -22,7 +36,7 @@ impl Runner {
         if self.is_draining() {
             return Err(Error::Draining);
         }
-        self.shared.transit(id, &Event::Retry).await?.ok_or(Error::NotFound)
+        self.order(id, Event::Retry).await?.ok_or(Error::NotFound)
     }
 
     /// Forgets a finished job.
@@ -30,6 +44,15 @@ impl Runner {
     /// # Errors
     /// `NotFound`; `Refused` if it is unfinished; what the store says.
     pub async fn forget(&self, id: JobId) -> Result<(), Error> {
-        self.shared.transit(id, &Event::Forget).await.map(|_| ())
+        self.order(id, Event::Forget).await.map(|_| ())
+    }
+
+    async fn order(&self, id: JobId, event: Event) -> Result<Option<Job>, Error> {
+        let shared = Arc::clone(&self.shared);
+        let task = self
+            .shared
+            .tasks
+            .spawn(async move { shared.transit(id, &event).await });
+        task.await.unwrap_or_else(|_| Err(Error::died()))
     }
 }

@@ -22,6 +22,10 @@ impl Pace {
     }
 
     pub(crate) fn typical(&self, route: &RouteName) -> Option<Duration> {
-        self.routes.lock().unwrap_or_else(PoisonError::into_inner).get(route).copied()
+        self.routes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(route)
+            .copied()
     }
 }

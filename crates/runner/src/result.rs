@@ -33,11 +33,10 @@ pub async fn stored(
 ///
 /// # Errors
 /// As [`stored`].
-pub async fn replay(
-    store: &Arc<dyn Store>,
-    job: &Job,
-) -> Result<Option<Response<Payload>>, Error> {
-    let Some(response) = stored(store, job).await? else { return Ok(None) };
+pub async fn replay(store: &Arc<dyn Store>, job: &Job) -> Result<Option<Response<Payload>>, Error> {
+    let Some(response) = stored(store, job).await? else {
+        return Ok(None);
+    };
     let reader = store.open(&response.body).await?;
     let len = response.body.len();
     let body = replays::body(reader.into(), 0, len, response.trailers.clone());
@@ -52,6 +51,8 @@ pub fn problem(job: &Job) -> Problem {
         (_, Some(error)) => error.code,
         (_, None) => ProblemCode::Internal,
     };
-    let detail = job.error().map_or("the job ended without a response", |error| &error.detail);
+    let detail = job
+        .error()
+        .map_or("the job ended without a response", |error| &error.detail);
     Problem::new(code, detail).about(job.id())
 }

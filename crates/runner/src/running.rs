@@ -1,19 +1,22 @@
 //! The attempts that run in this process, so that they can be closed.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use raincheck_core::id::{FencingToken, JobId};
 use tokio_util::sync::CancellationToken;
 
-#[derive(Debug, Default)]
+type Attempts = HashMap<JobId, (FencingToken, CancellationToken)>;
+
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Running {
-    attempts: Mutex<HashMap<JobId, (FencingToken, CancellationToken)>>,
+    attempts: Arc<Mutex<Attempts>>,
 }
 
 /// An attempt's entry; taken off the books when dropped.
-pub(crate) struct Entry<'a> {
-    running: &'a Running,
+#[derive(Debug)]
+pub(crate) struct Entry {
+    running: Running,
     job: JobId,
     token: FencingToken,
     /// Set when the attempt must close its exchange.
@@ -21,14 +24,21 @@ pub(crate) struct Entry<'a> {
 }
 
 impl Running {
-    fn attempts(&self) -> MutexGuard<'_, HashMap<JobId, (FencingToken, CancellationToken)>> {
+    fn attempts(&self) -> MutexGuard<'_, Attempts> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn enter(&self, job: JobId, token: FencingToken) -> Entry<'_> {
+    /// Enters an attempt. To be done before its start is committed: who sees the job running must
+    /// be able to close it.
+    pub(crate) fn enter(&self, job: JobId, token: FencingToken) -> Entry {
         let close = CancellationToken::new();
         self.attempts().insert(job, (token, close.clone()));
-        Entry { running: self, job, token, close }
+        Entry {
+            running: self.clone(),
+            job,
+            token,
+            close,
+        }
     }
 
     /// Closes an attempt's exchange, if it runs here.
@@ -50,10 +60,13 @@ impl Running {
     }
 }
 
-impl Drop for Entry<'_> {
+impl Drop for Entry {
     fn drop(&mut self) {
         let mut attempts = self.running.attempts();
-        if attempts.get(&self.job).is_some_and(|(token, _)| *token == self.token) {
+        if attempts
+            .get(&self.job)
+            .is_some_and(|(token, _)| *token == self.token)
+        {
             attempts.remove(&self.job);
         }
     }

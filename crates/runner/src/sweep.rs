@@ -6,6 +6,7 @@ use std::time::Duration;
 use raincheck_core::job::Event;
 use raincheck_store::{Change, Error as StoreError, Overdue};
 
+use crate::together::all;
 use crate::{Error, Shared};
 
 /// Jobs looked at in one go; their deletions share group commits.
@@ -27,6 +28,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             }
         };
         tokio::select! {
+            biased;
             () = shared.stopped.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
@@ -42,47 +44,40 @@ impl Shared {
     }
 
     /// Sweeps one batch; says how many were overdue.
-    pub(crate) async fn sweep_once(&self) -> Result<usize, StoreError> {
+    async fn sweep_once(&self) -> Result<usize, Error> {
         let overdue = self.store.overdue(self.now(), BATCH).await?;
         let count = overdue.len();
-        let mut commits = Vec::with_capacity(count);
-        for Overdue { job, revision, finished } in overdue {
-            if finished {
-                commits.push((job, self.store.commit(Change::Delete { job, from: revision })));
-                continue;
-            }
-            match self.transit(job, &Event::Expire).await {
-                Ok(_) | Err(Error::NotFound | Error::Refused(_)) => {}
-                Err(error) => tracing::warn!(%job, %error, "a job could not be expired"),
-            }
-        }
-        for (job, result) in join_all(commits).await {
-            match result {
-                Ok(()) => self.watchers.notify(job),
-                Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let swept = all(overdue.into_iter().map(|overdue| self.sweep_one(overdue)));
+        swept
+            .await
+            .into_iter()
+            .collect::<Result<Vec<()>, Error>>()?;
         Ok(count)
     }
-}
 
-/// Drives all futures together, so that their changes meet in one group commit.
-async fn join_all<K: Copy, F: Future + Unpin>(futures: Vec<(K, F)>) -> Vec<(K, F::Output)> {
-    let mut waiting = futures;
-    let mut done = Vec::with_capacity(waiting.len());
-    std::future::poll_fn(|cx| {
-        waiting.retain_mut(|(key, future)| {
-            match std::pin::Pin::new(future).poll(cx) {
-                std::task::Poll::Ready(output) => {
-                    done.push((*key, output));
-                    false
-                }
-                std::task::Poll::Pending => true,
+    async fn sweep_one(&self, overdue: Overdue) -> Result<(), Error> {
+        let Overdue {
+            job,
+            revision,
+            finished,
+        } = overdue;
+        let done = match finished {
+            true => {
+                let change = Change::Delete {
+                    job,
+                    from: revision,
+                };
+                let deleted = self.store.commit(change).await.map_err(Error::from);
+                deleted.map(|()| self.watchers.notify(job))
             }
-        });
-        if waiting.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-    done
+            false => self.transit(job, &Event::Expire).await.map(|_| ()),
+        };
+        match done {
+            Ok(())
+            | Err(
+                Error::NotFound | Error::Refused(_) | Error::Store(StoreError::Conflict { .. }),
+            ) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
 }
