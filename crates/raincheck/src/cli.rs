@@ -132,8 +132,8 @@ pub struct OverrideArgs {
 /// `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The config file; the same as --config
-    #[arg(value_name = "FILE", conflicts_with = "config")]
+    /// The config file; goes before --config
+    #[arg(value_name = "FILE")]
     pub file: Option<OsString>,
     /// The config, as `serve` takes it.
     #[command(flatten)]

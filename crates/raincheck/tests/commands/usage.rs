@@ -12,7 +12,7 @@ fn wrong_command_lines_are_bad_usage() {
         &["serve", "--no-such-flag"],
         &["serve", "--hold"],
         &["serve", "-c", "/no/such/file"],
-        &["check", "a", "-c", "b"],
+        &["check", "/no/such/file"],
         &["jobs"],
         &["jobs", "list", "--limit", "501"],
         &["jobs", "show", "17"],
@@ -119,10 +119,16 @@ fn check_lists_all_mistakes() {
 }
 
 #[test]
-fn an_empty_variable_is_not_set() {
+fn a_file_goes_before_a_variable_and_an_empty_one_is_not_set() {
     let mut command = command(&["check", "--upstream", "http://127.0.0.1:9000"]);
     let exit = Exit::from(command.env("RAINCHECK_CONFIG", "").output().unwrap()).expect(0);
     assert!(exit.stdout.contains("1. /{*path}"), "{exit:?}");
+    let dir = tempfile::TempDir::new().unwrap();
+    let file = dir.path().join("raincheck.toml");
+    fs::write(&file, RIGHT).unwrap();
+    let mut command = crate::process::command(&["check", file.to_str().unwrap()]);
+    let exit = command.env("RAINCHECK_CONFIG", "/no/such/file").output();
+    Exit::from(exit.unwrap()).expect(0);
 }
 
 #[test]
