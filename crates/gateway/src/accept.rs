@@ -74,11 +74,33 @@ fn spawn<H: Handler>(
         connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
     };
     let handler = Arc::clone(handler);
-    let inner = Arc::clone(shared);
+    let open = Open::new(Arc::clone(shared), slot);
     shared.tasks.spawn(async move {
-        connection::serve(stream, handler, peer, inner).await;
-        drop(slot);
+        connection::serve(stream, handler, peer, &open.shared).await;
+        drop(open);
     });
+}
+
+/// The place of an open connection, given back also when its task panics.
+struct Open {
+    shared: Arc<Shared>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Open {
+    fn new(shared: Arc<Shared>, slot: OwnedSemaphorePermit) -> Self {
+        shared.open.fetch_add(1, Ordering::AcqRel);
+        Self {
+            shared,
+            _slot: slot,
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.shared.open.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// A failed accept ends one client's attempt, not the server. Errors of that one connection cost

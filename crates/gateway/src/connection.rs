@@ -29,7 +29,7 @@ pub(crate) async fn serve<H: Handler>(
     mut stream: TcpStream,
     handler: Arc<H>,
     peer: Peer,
-    shared: Arc<Shared>,
+    shared: &Shared,
 ) {
     let mut first = Sniffed::default();
     let protocol = tokio::select! {
@@ -45,11 +45,11 @@ pub(crate) async fn serve<H: Handler>(
         pulse: Arc::default(),
     };
     let end = match protocol {
-        Protocol::Http1 => http1::serve(stream, first, served, &shared).await,
-        Protocol::Http2 => http2::serve(stream, first, served, &shared).await,
+        Protocol::Http1 => http1::serve(stream, first, served, shared).await,
+        Protocol::Http2 => http2::serve(stream, first, served, shared).await,
         Protocol::Nothing => End::Done,
     };
-    record(&end, peer, &shared);
+    record(&end, peer, shared);
 }
 
 /// Counts and logs how a connection ended.

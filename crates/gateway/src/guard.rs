@@ -113,16 +113,16 @@ impl<S> Guard<S> {
     }
 
     /// What hyper reads of a client that is no longer read.
-    fn poll_refused(&self, refusal: Refusal) -> Poll<io::Result<()>> {
+    fn poll_refused(&self, refusal: Refusal, cx: &Context<'_>) -> Poll<io::Result<()>> {
         if refusal.in_body {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, refusal)));
         }
         // The end would have hyper drop the handler of a request that came before and is still
-        // being answered. It reads again when that is done; the socket wakes it after its writes.
-        if self.pulse.is_working() || self.pulse.is_write_blocked() {
-            return Poll::Pending;
+        // being answered, and answers that are still being written.
+        match self.pulse.is_quiet(cx) {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
         }
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -177,7 +177,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
                 return Poll::Ready(Ok(()));
             }
             if let Some(refusal) = self.refusal {
-                return self.poll_refused(refusal);
+                return self.poll_refused(refusal, cx);
             }
             let done = match self.held.bytes.is_empty() {
                 true => ready!(self.poll_direct(cx, buf))?,

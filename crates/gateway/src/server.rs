@@ -6,7 +6,7 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -186,6 +186,8 @@ pub(crate) struct Shared {
     pub(crate) switch: Switch,
     pub(crate) tasks: TaskTracker,
     pub(crate) slots: Arc<Semaphore>,
+    /// Connections that are open.
+    pub(crate) open: AtomicUsize,
     /// Connections closed with a request in flight because the grace period ended.
     pub(crate) cut: AtomicU64,
     /// Connections that ended by themselves after draining began.
@@ -200,6 +202,7 @@ impl Shared {
             local,
             switch: Switch::default(),
             tasks: TaskTracker::new(),
+            open: AtomicUsize::new(0),
             cut: AtomicU64::new(0),
             ended: AtomicU64::new(0),
         }
@@ -229,8 +232,7 @@ impl ServerHandle {
 
     /// Connections that are open now.
     pub fn connections(&self) -> usize {
-        let free = self.shared.slots.available_permits();
-        self.shared.options.connections_max.saturating_sub(free)
+        self.shared.open.load(Ordering::Acquire)
     }
 
     /// Stops accepting and lets requests in flight finish: HTTP/1 answers say `Connection: close`,
@@ -262,5 +264,38 @@ impl fmt::Debug for ServerHandle {
             .field("local", &self.shared.local)
             .field("connections", &self.connections())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn accepted_sockets_inherit_what_the_listener_was_told() {
+        let bound = Server::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let _client = TcpStream::connect(bound.local_addr()).unwrap();
+        let accepted = loop {
+            match bound.listener.accept() {
+                Ok((stream, _)) => break stream,
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        };
+        let socket = SockRef::from(&accepted);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+    }
+
+    #[test]
+    fn a_port_is_free_again_at_once() {
+        let bound = Server::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let addr = bound.local_addr();
+        let client = TcpStream::connect(addr).unwrap();
+        assert!(Server::bind(addr).is_err());
+        drop(bound);
+        drop(client);
+        Server::bind(addr).unwrap();
     }
 }

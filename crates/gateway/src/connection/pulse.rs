@@ -3,8 +3,9 @@
 //! All of it is touched by one task at a time, but for HTTP/2 streams, which run as tasks of their
 //! own; so these are plain relaxed atomics, and cost nothing on the way.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
 
 /// The counters of one connection.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ pub(crate) struct Pulse {
     write_blocked: AtomicBool,
     /// Whether the client's bytes are no longer read, because they broke a rule.
     refused: AtomicBool,
+    /// Whoever waits for the answers that come before a refusal.
+    parked: Mutex<Option<Waker>>,
 }
 
 /// What a connection waits for.
@@ -56,19 +59,37 @@ impl Pulse {
     }
 
     /// Whether a request is being answered.
-    pub(crate) fn is_working(&self) -> bool {
+    fn is_working(&self) -> bool {
         self.in_flight.load(Relaxed) > 0
     }
 
-    /// Whether the client has not taken all that was written.
-    pub(crate) fn is_write_blocked(&self) -> bool {
-        self.write_blocked.load(Relaxed)
+    /// Whether all requests are answered and the client has taken the answers. If not, the task is
+    /// woken when that may have changed.
+    pub(crate) fn is_quiet(&self, cx: &Context<'_>) -> bool {
+        *self.parked() = Some(cx.waker().clone());
+        !self.is_working() && !self.write_blocked.load(Relaxed)
     }
 
-    /// Notes a write of `count` bytes. Returns whether this ended a blocked phase.
-    pub(crate) fn wrote(&self, count: usize) -> bool {
+    fn parked(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes who waits for a quiet connection. Free of cost unless a client was refused.
+    fn unpark(&self) {
+        if self.refused.load(Relaxed)
+            && let Some(waker) = self.parked().take()
+        {
+            waker.wake();
+        }
+    }
+
+    /// Notes a write of `count` bytes.
+    pub(crate) fn wrote(&self, count: usize) {
         self.written.fetch_add(count as u64, Relaxed);
-        self.write_blocked.load(Relaxed) && self.write_blocked.swap(false, Relaxed)
+        if self.write_blocked.load(Relaxed) {
+            self.write_blocked.store(false, Relaxed);
+            self.unpark();
+        }
     }
 
     /// Notes that the socket is full.
@@ -119,5 +140,6 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         self.pulse.in_flight.fetch_sub(1, Relaxed);
+        self.pulse.unpark();
     }
 }

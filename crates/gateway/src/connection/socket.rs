@@ -49,14 +49,9 @@ impl<S: Wire> Socket<S> {
         self.inner.abort();
     }
 
-    fn note(&self, cx: &Context<'_>, written: &Poll<io::Result<usize>>) {
+    fn note(&self, written: &Poll<io::Result<usize>>) {
         match written {
-            Poll::Ready(Ok(count)) => {
-                if self.pulse.wrote(*count) && self.pulse.is_refused() {
-                    // A reader that waits for the writes to be through looks again.
-                    cx.waker().wake_by_ref();
-                }
-            }
+            Poll::Ready(Ok(count)) => self.pulse.wrote(*count),
             Poll::Ready(Err(_)) => {}
             Poll::Pending => self.pulse.write_blocked(),
         }
@@ -88,7 +83,7 @@ impl<S: Wire> AsyncWrite for Socket<S> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(cx, buf);
-        self.note(cx, &written);
+        self.note(&written);
         written
     }
 
@@ -98,7 +93,7 @@ impl<S: Wire> AsyncWrite for Socket<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
-        self.note(cx, &written);
+        self.note(&written);
         written
     }
 

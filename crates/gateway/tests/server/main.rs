@@ -1,0 +1,8 @@
+//! The server over real sockets: what a client gets, how long it may take, and how it is let go.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod drain;
+mod http1;
+mod http2;
+mod rig;
+mod slow;
