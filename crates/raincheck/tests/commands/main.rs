@@ -8,7 +8,6 @@
 mod gateway;
 mod jobs;
 mod process;
-mod stores;
 mod submit;
 mod usage;
 mod wait;

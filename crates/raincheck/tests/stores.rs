@@ -1,11 +1,30 @@
 //! `raincheck verify` and `raincheck backup` on data directories of every kind.
+//!
+//! A process of their own and one test at a time: a child that is about to start holds for a moment
+//! whatever its parent has open, the lock of a store included.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test and its helpers fail by panicking"
+)]
+
+#[path = "commands/process.rs"]
+#[expect(dead_code, reason = "the other tests use the rest")]
+mod process;
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use raincheck_store_local::{LocalStore, Options};
 
-use crate::process::{Exit, run};
+use process::{Exit, run};
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn verify(path: &Path, more: &[&str]) -> Exit {
     run(&[
@@ -26,6 +45,7 @@ fn backup(from: &Path, to: &Path) -> Exit {
 
 #[test]
 fn one_that_is_served_is_copied_and_not_verified() {
+    let _alone = alone();
     let dir = tempfile::TempDir::new().unwrap();
     let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
     let store = LocalStore::open(&data, Options::default()).unwrap();
@@ -48,6 +68,7 @@ fn one_that_is_served_is_copied_and_not_verified() {
 
 #[test]
 fn one_that_is_not_there_is_not_made() {
+    let _alone = alone();
     let dir = tempfile::TempDir::new().unwrap();
     let data = dir.path().join("data");
     let exit = verify(&data, &[]).expect(73);
@@ -61,6 +82,7 @@ fn one_that_is_not_there_is_not_made() {
 
 #[test]
 fn the_config_says_where_it_is() {
+    let _alone = alone();
     let dir = tempfile::TempDir::new().unwrap();
     let (data, file) = (dir.path().join("data"), dir.path().join("raincheck.toml"));
     drop(LocalStore::open(&data, Options::default()).unwrap());
