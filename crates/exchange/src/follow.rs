@@ -61,14 +61,7 @@ impl Follower {
     /// The stored bytes cannot be read.
     pub async fn next(&mut self, limit: usize) -> Result<Met, Error> {
         let offset = self.offset;
-        let reached = self
-            .state
-            .wait_for(|s| s.len > offset || s.end.is_some())
-            .await;
-        let (len, end) = match reached {
-            Ok(state) => (state.len, state.end.clone()),
-            Err(_) => (offset, Some(End::Lost)),
-        };
+        let (len, end) = self.past(offset).await;
         if len <= offset {
             return Ok(Met::End(end.unwrap_or(End::Lost)));
         }
@@ -78,5 +71,15 @@ impl Follower {
         let bytes = self.recording.reader().read(offset, room).await?;
         self.offset += bytes.len() as u64;
         Ok(Met::Bytes(bytes))
+    }
+
+    /// Waits for bytes past `offset` or the end: how many there are, and how it ended. On its own,
+    /// so that no reading is awaited while the state is locked.
+    async fn past(&mut self, offset: u64) -> (u64, Option<End>) {
+        let reached = self.state.wait_for(|s| s.len > offset || s.end.is_some());
+        match reached.await {
+            Ok(state) => (state.len, state.end.clone()),
+            Err(_) => (offset, Some(End::Lost)),
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Response, StatusCode};
+use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::{HeaderMap, Method, Response, StatusCode};
+use http_body::Body as _;
 use raincheck_core::head::ResponseHead;
 use raincheck_core::limits::SEGMENT_FRAME_BYTES;
 use raincheck_store::BodyReader;
@@ -50,6 +52,28 @@ pub fn with_head(head: ResponseHead, body: Payload) -> Response<Payload> {
         && let Ok(reason) = hyper::ext::ReasonPhrase::try_from(reason)
     {
         response.extensions_mut().insert(reason);
+    }
+    response
+}
+
+/// A response as the answer to a request with this method: HEAD gets no body but learns its length,
+/// and a length that is not that of the body is not told. So a recorded answer to HEAD can be shown
+/// to GET, and HTTP/2, which ends a stream by its bytes, is never contradicted.
+pub fn fit(mut response: Response<Payload>, method: &Method) -> Response<Payload> {
+    if *method == Method::HEAD {
+        let len = response.body().size_hint().exact().filter(|len| *len > 0);
+        let headers = response.headers_mut();
+        if let (Some(len), false) = (len, headers.contains_key(CONTENT_LENGTH)) {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
+        }
+        *response.body_mut() = Payload::Empty;
+    } else if response.body().is_end_stream()
+        && response
+            .headers()
+            .get(CONTENT_LENGTH)
+            .is_some_and(|len| len.as_bytes() != b"0")
+    {
+        response.headers_mut().remove(CONTENT_LENGTH);
     }
     response
 }
