@@ -43,9 +43,17 @@ pub struct Api {
 impl Api {
     /// A control plane over a runner.
     pub fn new(runner: Runner, metrics: Arc<Metrics>, options: Options) -> Self {
-        let Options { jobs_path, public_url } = options;
+        let Options {
+            jobs_path,
+            public_url,
+        } = options;
         let links = Links::new(public_url.unwrap_or_default() + &jobs_path);
-        Self { runner, metrics, jobs_path, links }
+        Self {
+            runner,
+            metrics,
+            jobs_path,
+            links,
+        }
     }
 
     /// Whether a path on the public listener belongs to the job API: its id segment is a
@@ -136,11 +144,17 @@ fn only_get(method: &Method) -> Result<(), Problem> {
 
 /// The detail names the methods that are allowed; [`respond::set_allow`] reads them from it.
 fn not_allowed(methods: &str) -> Problem {
-    Problem::new(ProblemCode::MethodNotAllowed, format!("allowed here: {methods}"))
+    Problem::new(
+        ProblemCode::MethodNotAllowed,
+        format!("allowed here: {methods}"),
+    )
 }
 
 fn nothing_here(path: &str) -> Problem {
-    Problem::new(ProblemCode::RouteNotFound, format!("there is nothing at {path}"))
+    Problem::new(
+        ProblemCode::RouteNotFound,
+        format!("there is nothing at {path}"),
+    )
 }
 
 /// An empty answer with this status.

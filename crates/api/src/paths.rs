@@ -27,7 +27,9 @@ impl JobPath {
     /// unknown end is none: it goes to the routes.
     pub(crate) fn parse(prefix: &str, path: &str) -> Option<Self> {
         let rest = path.strip_prefix(prefix)?.strip_prefix('/')?;
-        let (id, end) = rest.split_once('/').map_or((rest, None), |(id, end)| (id, Some(end)));
+        let (id, end) = rest
+            .split_once('/')
+            .map_or((rest, None), |(id, end)| (id, Some(end)));
         let resource = match end {
             None => Resource::Job,
             Some("status") => Resource::Status,
@@ -35,7 +37,10 @@ impl JobPath {
             Some("retry") => Resource::Retry,
             Some(_) => return None,
         };
-        Some(Self { id: id.parse().ok()?, resource })
+        Some(Self {
+            id: id.parse().ok()?,
+            resource,
+        })
     }
 }
 
@@ -66,9 +71,10 @@ impl<'a> AdminPath<'a> {
             "/health/live" => Some(Self::Live),
             "/health" | "/health/ready" => Some(Self::Ready),
             "/metrics" => Some(Self::Metrics),
-            _ => match path.strip_prefix("/problems/").or_else(|| {
-                path.strip_prefix("/_raincheck/problems/")
-            }) {
+            _ => match path
+                .strip_prefix("/problems/")
+                .or_else(|| path.strip_prefix("/_raincheck/problems/"))
+            {
                 Some(page) => Some(Self::Problem(page)),
                 None => JobPath::parse("/jobs", path).map(Self::Job),
             },

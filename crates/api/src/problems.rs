@@ -8,13 +8,19 @@ use crate::respond;
 
 /// The page of a code, as Markdown.
 pub(crate) fn page(name: &str) -> Result<Response<Payload>, Problem> {
-    let code = ProblemCode::ALL.into_iter().find(|code| code.page() == name);
+    let code = ProblemCode::ALL
+        .into_iter()
+        .find(|code| code.page() == name);
     let Some(code) = code else {
         let detail = format!("there is no page '{name}'; pages are RC0001 and so on");
         return Err(Problem::new(ProblemCode::RouteNotFound, detail));
     };
     let mut response = Response::new(Payload::Full(text(code).into()));
-    respond::set(&mut response, header::CONTENT_TYPE, "text/markdown; charset=utf-8");
+    respond::set(
+        &mut response,
+        header::CONTENT_TYPE,
+        "text/markdown; charset=utf-8",
+    );
     respond::set(&mut response, header::CACHE_CONTROL, "max-age=3600");
     Ok(response)
 }

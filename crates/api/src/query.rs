@@ -11,7 +11,9 @@ pub(crate) fn value(query: Option<&str>, name: &str) -> Option<String> {
 /// The first parameter whose name is not one of these.
 pub(crate) fn unknown<'a>(query: Option<&'a str>, known: &[&str]) -> Option<&'a str> {
     let names = query?.split('&').filter(|pair| !pair.is_empty());
-    names.map(|pair| pair.split('=').next().unwrap_or(pair)).find(|name| !known.contains(name))
+    names
+        .map(|pair| pair.split('=').next().unwrap_or(pair))
+        .find(|name| !known.contains(name))
 }
 
 /// Whether a parameter is there at all.

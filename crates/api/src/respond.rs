@@ -26,14 +26,18 @@ pub(crate) fn set_allow(response: &mut Response<Payload>, detail: &str) {
 pub(crate) fn set_retry_after(response: &mut Response<Payload>, runner: &Runner, job: &Job) {
     let typical = runner.typical(job.route());
     if let Some(wait) = status::retry_after(job, typical, runner.ambient().now()) {
-        response.headers_mut().insert(header::RETRY_AFTER, answer::whole_seconds(wait));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, answer::whole_seconds(wait));
     }
 }
 
 /// Whether an `If-None-Match` names this tag (RFC 9110 section 13.1.2: weak comparison).
 pub(crate) fn none_match(headers: &HeaderMap, tag: &str) -> bool {
     let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(
-        |list| list.trim() == "*" || list.split(',').any(|own| strong(own) == strong(tag)),
-    )
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|list| list.trim() == "*" || list.split(',').any(|own| strong(own) == strong(tag)))
 }

@@ -20,8 +20,13 @@ impl Service {
         prefer: Prefer,
         until: Instant,
     ) -> Result<Response<Payload>, Problem> {
+        let submit = |accepted| async { self.runner().submit(accepted).await.map_err(|e| e.problem()) };
+        if until <= Instant::now() {
+            let job = submit(accepted).await?;
+            return Ok(ticket(self.runner(), &job, &self.links(), prefer));
+        }
         let mut watch = self.runner().watch(accepted.id);
-        let job = self.runner().submit(accepted).await.map_err(|error| error.problem())?;
+        let job = submit(accepted).await?;
         self.await_job(job, &mut watch, prefer, until).await
     }
 
@@ -35,9 +40,10 @@ impl Service {
     ) -> Result<Response<Payload>, Problem> {
         while !job.status().is_finished() {
             let changed = tokio::select! {
-                () = watch.changed() => true,
+                biased;
                 () = tokio::time::sleep_until(until) => false,
                 () = self.runner().last_call() => false,
+                () = watch.changed() => true,
             };
             if !changed {
                 return Ok(ticket(self.runner(), &job, &self.links(), prefer));

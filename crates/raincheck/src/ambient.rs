@@ -11,9 +11,14 @@ use raincheck_core::time::Timestamp;
 pub struct System;
 
 impl Clock for System {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the wall clock"
+    )]
     fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 }
@@ -44,7 +49,10 @@ impl Entropy for System {
 }
 
 /// Ids that could be guessed would let anybody read results: without chance there is no going on.
-#[expect(clippy::panic, reason = "a kernel without random bytes cannot be worked around")]
+#[expect(
+    clippy::panic,
+    reason = "a kernel without random bytes cannot be worked around"
+)]
 fn refill(bytes: &mut [u8]) {
     if let Err(error) = getrandom::fill(bytes) {
         panic!("the system has no random bytes: {error}");

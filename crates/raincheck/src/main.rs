@@ -29,7 +29,11 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and the version are data, mistakes are talk; clap knows which is which.
             _ = error.print();
-            let code = if error.use_stderr() { Code::Usage } else { Code::Ok };
+            let code = if error.use_stderr() {
+                Code::Usage
+            } else {
+                Code::Ok
+            };
             return code.into();
         }
     };

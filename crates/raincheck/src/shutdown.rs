@@ -60,7 +60,11 @@ impl Gateway {
     /// Stops: no new connections, requests in flight and running attempts finish within `grace`,
     /// the rest is handed back to the next start. A second signal ends the grace period.
     pub async fn stop(self, grace: Duration, why: &Why, signals: &mut Signals) {
-        let grace = if *why == Why::Asked { grace } else { grace.min(FAULT_GRACE) };
+        let grace = if *why == Why::Asked {
+            grace
+        } else {
+            grace.min(FAULT_GRACE)
+        };
         tracing::info!(grace = ?grace, "stopping; a second signal stops at once");
         let until = Instant::now() + grace;
         self.runner.begin_drain();
@@ -69,7 +73,11 @@ impl Gateway {
             () = signals.next() => true,
         };
         self.runner.call_last();
-        let left = if hurried { Duration::ZERO } else { until - Instant::now() };
+        let left = if hurried {
+            Duration::ZERO
+        } else {
+            until - Instant::now()
+        };
         if hurried {
             self.drain_clients(LAST_CALL).await;
         }
@@ -114,7 +122,10 @@ impl Gateway {
             if let Ok(report) = report
                 && report.cut > 0
             {
-                tracing::warn!(cut = report.cut, "connections closed with a request in flight");
+                tracing::warn!(
+                    cut = report.cut,
+                    "connections closed with a request in flight"
+                );
             }
         }
     }

@@ -1,7 +1,6 @@
 //! Plan -> Options -> running parts, in order. Read this file second.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -13,45 +12,14 @@ use raincheck_config::Plan;
 use raincheck_core::ambient::Ambient;
 use raincheck_core::route::RouteTable;
 use raincheck_exchange::Payload;
-use raincheck_gateway::server::{
-    Abort, Bound, Handler, Peer, Server, ServerHandle, ServerOptions,
-};
+use raincheck_gateway::server::{Abort, Handler, Peer, Server, ServerHandle, ServerOptions};
 use raincheck_gateway::service::{Local, Service};
 use raincheck_runner::Runner;
 use raincheck_store::Store;
 use raincheck_telemetry::Metrics;
 use raincheck_upstreams::Upstreams;
 
-/// Open ports that nobody serves yet.
-pub struct Ports {
-    public: Vec<Bound>,
-    admin: Option<Bound>,
-}
-
-/// A port that could not be opened.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {addr} ({key}): {source}")]
-pub struct PortError {
-    /// The address.
-    pub addr: SocketAddr,
-    /// The config key that names it.
-    pub key: &'static str,
-    /// What the system said.
-    pub source: std::io::Error,
-}
-
-impl Ports {
-    /// Opens every port of the plan, or none.
-    pub fn open(plan: &Plan) -> Result<Self, PortError> {
-        let bind = |addr: SocketAddr, key| {
-            Server::bind(addr).map_err(|source| PortError { addr, key, source })
-        };
-        let public: Result<Vec<_>, _> =
-            plan.server.listen.iter().map(|addr| bind(*addr, "server.listen")).collect();
-        let admin = plan.admin.listen.map(|addr| bind(addr, "admin.listen")).transpose()?;
-        Ok(Self { public: public?, admin })
-    }
-}
+use crate::listen::Ports;
 
 /// A gateway that runs.
 pub struct Gateway {
@@ -94,15 +62,27 @@ pub fn start(
         metrics: Arc::clone(&metrics),
         attempts: usize::try_from(plan.limits.concurrency).unwrap_or(usize::MAX),
     });
-    let api = raincheck_api::Options { jobs_path, public_url };
+    let api = raincheck_api::Options {
+        jobs_path,
+        public_url,
+    };
     let api = Arc::new(Api::new(runner.clone(), metrics, api));
     let local: Box<dyn Local> = Box::new(JobApi(Arc::clone(&api)));
     let service = Arc::new(Service::new(runner.clone(), gateway, Some(local)));
     let serve = |bound| Server::start(bound, Arc::clone(&service), options.clone());
-    let public = ports.public.into_iter().map(serve).collect::<Result<_, _>>()?;
+    let public = ports
+        .public
+        .into_iter()
+        .map(serve)
+        .collect::<Result<_, _>>()?;
     let serve_admin = |bound| Server::start(bound, Arc::new(Admin(api)), options.clone());
     let admin = ports.admin.map(serve_admin).transpose()?;
-    Ok(Gateway { public, admin, runner, store })
+    Ok(Gateway {
+        public,
+        admin,
+        runner,
+        store,
+    })
 }
 
 fn server_options(plan: &Plan) -> ServerOptions {

@@ -17,8 +17,9 @@ use crate::labels::{AnswerLabel, AttemptLabel, JobsLabel, ProblemLabel, RouteLab
 use crate::names::{self, Name};
 
 /// From 1 ms to about an hour and a half.
-const BUCKETS: [f64; 14] =
-    [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 30.0, 60.0, 300.0, 1800.0, 5400.0];
+const BUCKETS: [f64; 14] = [
+    0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 30.0, 60.0, 300.0, 1800.0, 5400.0,
+];
 
 type Histograms = Family<RouteLabel, Histogram, fn() -> Histogram>;
 
@@ -72,7 +73,12 @@ impl RouteMetrics {
 
     /// An attempt ended, with a complete response or without.
     pub fn attempt(&self, answered: bool, took: Duration) {
-        if answered { &self.answered } else { &self.failed }.inc();
+        if answered {
+            &self.answered
+        } else {
+            &self.failed
+        }
+        .inc();
         self.attempt_seconds.observe(took.as_secs_f64());
     }
 
@@ -96,17 +102,26 @@ impl Metrics {
         register(&mut registry, names::REQUESTS, requests.clone());
         register(&mut registry, names::ANSWER_SECONDS, answer_seconds.clone());
         register(&mut registry, names::ATTEMPTS, attempts.clone());
-        register(&mut registry, names::ATTEMPT_SECONDS, attempt_seconds.clone());
+        register(
+            &mut registry,
+            names::ATTEMPT_SECONDS,
+            attempt_seconds.clone(),
+        );
         register(&mut registry, names::JOBS, jobs.clone());
         register(&mut registry, names::IN_FLIGHT, in_flight.clone());
         register(&mut registry, names::PROBLEMS, problems.clone());
         let routes = routes.map(|name| {
             let route = name.as_str().to_owned();
             let outcome = |outcome| {
-                let label = AttemptLabel { route: route.clone(), outcome };
+                let label = AttemptLabel {
+                    route: route.clone(),
+                    outcome,
+                };
                 attempts.get_or_create(&label).clone()
             };
-            let label = RouteLabel { route: route.clone() };
+            let label = RouteLabel {
+                route: route.clone(),
+            };
             let metrics = RouteMetrics {
                 answers: answers(&requests, &route),
                 answer_seconds: answer_seconds.get_or_create(&label).clone(),
@@ -118,7 +133,13 @@ impl Metrics {
             (name.clone(), metrics)
         });
         let routes = routes.collect();
-        Self { registry, routes, jobs, in_flight, problems }
+        Self {
+            registry,
+            routes,
+            jobs,
+            in_flight,
+            problems,
+        }
     }
 
     /// The metrics of a route; none if it is not one of those given at the start.
@@ -128,17 +149,25 @@ impl Metrics {
 
     /// A client was told a problem.
     pub fn problem(&self, code: ProblemCode) {
-        self.problems.get_or_create(&ProblemLabel { code: code.slug() }).inc();
+        self.problems
+            .get_or_create(&ProblemLabel { code: code.slug() })
+            .inc();
     }
 
     /// All metrics as OpenMetrics text, with what is counted elsewhere as it is now.
     pub fn expose(&self, jobs: &[(RouteName, Status, u64)], in_flight: usize) -> String {
         self.jobs.clear();
         for (route, status, count) in jobs {
-            let label = JobsLabel { route: route.as_str().to_owned(), status: status.as_str() };
-            self.jobs.get_or_create(&label).set(i64::try_from(*count).unwrap_or(i64::MAX));
+            let label = JobsLabel {
+                route: route.as_str().to_owned(),
+                status: status.as_str(),
+            };
+            self.jobs
+                .get_or_create(&label)
+                .set(i64::try_from(*count).unwrap_or(i64::MAX));
         }
-        self.in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
+        self.in_flight
+            .set(i64::try_from(in_flight).unwrap_or(i64::MAX));
         let mut text = String::new();
         // Writing to a String does not fail.
         _ = encode(&mut text, &self.registry);
@@ -147,11 +176,7 @@ impl Metrics {
 }
 
 /// Registers under the name without the suffix that the encoding adds.
-fn register(
-    registry: &mut Registry,
-    name: Name,
-    metric: impl prometheus_client::registry::Metric,
-) {
+fn register(registry: &mut Registry, name: Name, metric: impl prometheus_client::registry::Metric) {
     let bare = name.name.trim_end_matches("_total");
     registry.register(bare, name.meaning.trim_end_matches('.'), metric);
 }
@@ -159,7 +184,11 @@ fn register(
 fn answers(requests: &Family<AnswerLabel, Counter>, route: &str) -> [[Counter; 4]; 4] {
     ANSWERS.map(|answer| {
         CLASSES.map(|class| {
-            let label = AnswerLabel { route: route.to_owned(), answer, class };
+            let label = AnswerLabel {
+                route: route.to_owned(),
+                answer,
+                class,
+            };
             requests.get_or_create(&label).clone()
         })
     })

@@ -73,8 +73,15 @@ pub const PROBLEMS: Name = Name {
 };
 
 /// All of them.
-pub const ALL: [Name; 7] =
-    [REQUESTS, ANSWER_SECONDS, ATTEMPTS, ATTEMPT_SECONDS, IN_FLIGHT, JOBS, PROBLEMS];
+pub const ALL: [Name; 7] = [
+    REQUESTS,
+    ANSWER_SECONDS,
+    ATTEMPTS,
+    ATTEMPT_SECONDS,
+    IN_FLIGHT,
+    JOBS,
+    PROBLEMS,
+];
 
 /// docs/reference/metrics.md, printed from [`ALL`].
 pub fn markdown() -> String {
@@ -82,8 +89,17 @@ pub fn markdown() -> String {
         "# Metrics\n\n`GET /metrics` on the admin listener, as OpenMetrics text.\n\n\
          | name | kind | labels | meaning | since |\n| --- | --- | --- | --- | --- |\n",
     );
-    for Name { name, kind, labels, meaning, since } in ALL {
-        page.push_str(&format!("| `{name}` | {kind} | {labels} | {meaning} | {since} |\n"));
+    for Name {
+        name,
+        kind,
+        labels,
+        meaning,
+        since,
+    } in ALL
+    {
+        page.push_str(&format!(
+            "| `{name}` | {kind} | {labels} | {meaning} | {since} |\n"
+        ));
     }
     page
 }

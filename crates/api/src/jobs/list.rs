@@ -24,8 +24,16 @@ pub(crate) async fn list(
     uri: &Uri,
 ) -> Result<Response<Payload>, Problem> {
     let filter = filter(uri)?;
-    let page = runner.store().list(filter).await.map_err(|error| Error::from(error).problem())?;
-    let jobs: Vec<_> = page.jobs.iter().map(|job| status::document(job, links, None)).collect();
+    let page = runner
+        .store()
+        .list(filter)
+        .await
+        .map_err(|error| Error::from(error).problem())?;
+    let jobs: Vec<_> = page
+        .jobs
+        .iter()
+        .map(|job| status::document(job, links, None))
+        .collect();
     let damaged: Vec<_> = page.damaged.iter().map(ToString::to_string).collect();
     let next = page.next.map(|id| id.to_string());
     let document = json!({ "jobs": jobs, "next": next, "damaged": damaged });
@@ -44,21 +52,35 @@ fn filter(uri: &Uri) -> Result<Filter, Problem> {
         None => None,
         Some(word) => Some(Status::from_word(&word).ok_or_else(|| {
             let known: Vec<_> = Status::ALL.iter().map(|status| status.as_str()).collect();
-            bad(format!("status is one of {}, not '{word}'", known.join(", ")))
+            bad(format!(
+                "status is one of {}, not '{word}'",
+                known.join(", ")
+            ))
         })?),
     };
     let route = match value("route") {
         None => None,
-        Some(name) => Some(name.parse().map_err(|error| bad(format!("route: {error}")))?),
+        Some(name) => Some(
+            name.parse()
+                .map_err(|error| bad(format!("route: {error}")))?,
+        ),
     };
     let before = match value("before") {
         None => None,
-        Some(id) => Some(id.parse().map_err(|error| bad(format!("before: {error}")))?),
+        Some(id) => Some(
+            id.parse()
+                .map_err(|error| bad(format!("before: {error}")))?,
+        ),
     };
     let limit = match value("limit").map(|text| text.parse::<usize>()) {
         None => PAGE,
         Some(Ok(limit @ 1..=LIST_PAGE)) => limit,
         Some(_) => return Err(bad(format!("limit is a number from 1 to {LIST_PAGE}"))),
     };
-    Ok(Filter { status, route, before, limit })
+    Ok(Filter {
+        status,
+        route,
+        before,
+        limit,
+    })
 }

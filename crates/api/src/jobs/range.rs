@@ -21,7 +21,10 @@ pub(crate) enum Wanted {
 /// Reads `Range`, if `If-Range` allows it. More than one range, another unit or bad syntax are
 /// answered with the whole, as the RFC permits.
 pub(crate) fn wanted(headers: &HeaderMap, len: u64, tag: &str) -> Wanted {
-    let Some(range) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else {
+    let Some(range) = headers
+        .get(header::RANGE)
+        .and_then(|value| value.to_str().ok())
+    else {
         return Wanted::Whole;
     };
     if let Some(condition) = headers.get(header::IF_RANGE)
@@ -33,7 +36,10 @@ pub(crate) fn wanted(headers: &HeaderMap, len: u64, tag: &str) -> Wanted {
 }
 
 fn parse(range: &str, len: u64) -> Wanted {
-    let spec = range.trim().split_once('=').filter(|(unit, _)| unit.eq_ignore_ascii_case("bytes"));
+    let spec = range
+        .trim()
+        .split_once('=')
+        .filter(|(unit, _)| unit.eq_ignore_ascii_case("bytes"));
     let Some((first, last)) = spec.and_then(|(_, spec)| spec.trim().split_once('-')) else {
         return Wanted::Whole;
     };
@@ -60,7 +66,10 @@ fn within(first: u64, last: u64, len: u64) -> Wanted {
     if first >= len {
         return Wanted::Unsatisfiable;
     }
-    Wanted::Part { first, last: last.min(len - 1) }
+    Wanted::Part {
+        first,
+        last: last.min(len - 1),
+    }
 }
 
 #[cfg(test)]
@@ -75,21 +84,36 @@ mod tests {
         assert_eq!(parse("bytes=5-", 10), Wanted::Part { first: 5, last: 9 });
         assert_eq!(parse("bytes=-3", 10), Wanted::Part { first: 7, last: 9 });
         assert_eq!(parse("bytes=-30", 10), Wanted::Part { first: 0, last: 9 });
-        assert_eq!(parse("bytes=9-99999999999999999999999", 10), Wanted::Part { first: 9, last: 9 });
+        assert_eq!(
+            parse("bytes=9-99999999999999999999999", 10),
+            Wanted::Part { first: 9, last: 9 }
+        );
         assert_eq!(parse("BYTES=0-0", 10), Wanted::Part { first: 0, last: 0 });
     }
 
     #[test]
     fn past_the_end() {
         assert_eq!(parse("bytes=10-", 10), Wanted::Unsatisfiable);
-        assert_eq!(parse("bytes=99999999999999999999999-", 10), Wanted::Unsatisfiable);
+        assert_eq!(
+            parse("bytes=99999999999999999999999-", 10),
+            Wanted::Unsatisfiable
+        );
         assert_eq!(parse("bytes=-0", 10), Wanted::Unsatisfiable);
         assert_eq!(parse("bytes=0-", 0), Wanted::Unsatisfiable);
     }
 
     #[test]
     fn not_one_range() {
-        for text in ["bytes=0-1,3-4", "bytes=4-3", "bytes=a-b", "items=0-1", "bytes", "bytes=-", "bytes=1-x", "bytes=+1-2"] {
+        for text in [
+            "bytes=0-1,3-4",
+            "bytes=4-3",
+            "bytes=a-b",
+            "items=0-1",
+            "bytes",
+            "bytes=-",
+            "bytes=1-x",
+            "bytes=+1-2",
+        ] {
             assert_eq!(parse(text, 10), Wanted::Whole, "{text}");
         }
     }

@@ -43,8 +43,9 @@ async fn replayed(
     asked: &HeaderMap,
 ) -> Result<Response<Payload>, Problem> {
     let opened = runner.store().open(&stored.body).await;
-    let reader: Arc<dyn BodyReader> =
-        opened.map_err(|error| Error::from(error).problem().about(job.id()))?.into();
+    let reader: Arc<dyn BodyReader> = opened
+        .map_err(|error| Error::from(error).problem().about(job.id()))?
+        .into();
     let tag = tag(job, stored);
     let whole = |reader| {
         let body = replay::body(reader, 0, stored.body.len(), stored.trailers.clone());
@@ -80,15 +81,26 @@ fn part(
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     response.extensions_mut().clear();
     let whole = stored.body.len();
-    respond::set(&mut response, header::CONTENT_RANGE, &format!("bytes {first}-{last}/{whole}"));
+    respond::set(
+        &mut response,
+        header::CONTENT_RANGE,
+        &format!("bytes {first}-{last}/{whole}"),
+    );
     respond::set(&mut response, header::CONTENT_LENGTH, &len.to_string());
     response
 }
 
 /// The upstream's own tag, or one that names these bytes for ever.
 fn tag(job: &Job, stored: &StoredResponse) -> String {
-    let own = stored.head.headers.get(header::ETAG).and_then(|value| value.to_str().ok());
-    own.map_or_else(|| format!("\"{}-{}\"", job.id(), stored.attempt), str::to_owned)
+    let own = stored
+        .head
+        .headers
+        .get(header::ETAG)
+        .and_then(|value| value.to_str().ok());
+    own.map_or_else(
+        || format!("\"{}-{}\"", job.id(), stored.attempt),
+        str::to_owned,
+    )
 }
 
 fn about(mut response: Response<Payload>, job: &Job) -> Response<Payload> {
@@ -100,6 +112,10 @@ fn unsatisfiable(job: &Job, links: &status::Links, len: u64) -> Response<Payload
     let detail = format!("the result has {len} bytes");
     let problem = Problem::new(ProblemCode::RangeNotSatisfiable, detail);
     let mut response = answer::problem(&problem, Some(&links.job(job)));
-    respond::set(&mut response, header::CONTENT_RANGE, &format!("bytes */{len}"));
+    respond::set(
+        &mut response,
+        header::CONTENT_RANGE,
+        &format!("bytes */{len}"),
+    );
     about(response, job)
 }

@@ -16,7 +16,10 @@ pub(crate) async fn retry(
     links: &status::Links,
     id: JobId,
 ) -> Result<Response<Payload>, Problem> {
-    let job = runner.retry(id).await.map_err(|error| error.problem().about(id))?;
+    let job = runner
+        .retry(id)
+        .await
+        .map_err(|error| error.problem().about(id))?;
     let mut response = document(runner, links, &job, StatusCode::ACCEPTED).await;
     respond::set(&mut response, header::LOCATION, &links.job(&job));
     Ok(response)

@@ -75,7 +75,10 @@ async fn inline(runner: &Runner, job: &Job) -> Option<Value> {
     let reader = runner.store().open(&stored.body).await.ok()?;
     let mut bytes = Vec::new();
     while (bytes.len() as u64) < stored.body.len() {
-        let piece = reader.read(bytes.len() as u64, RESULT_INLINE_BYTES as usize).await.ok()?;
+        let piece = reader
+            .read(bytes.len() as u64, RESULT_INLINE_BYTES as usize)
+            .await
+            .ok()?;
         if piece.is_empty() {
             return None;
         }

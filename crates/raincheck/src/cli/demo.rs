@@ -23,7 +23,9 @@ use crate::wire::{self, Gateway};
 /// Runs the demo until it is asked to stop, or once through with `--once`.
 pub fn run(args: DemoArgs, out: Output) -> anyhow::Result<Code> {
     raincheck_telemetry::log::init("warn", false, out.colours());
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let directory = Scratch::new()?;
     runtime.block_on(demo(args, &directory, out))
 }
@@ -53,12 +55,18 @@ async fn demo(args: DemoArgs, directory: &Scratch, out: Output) -> anyhow::Resul
     let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let backend = Server::bind(loopback(0)).context("cannot open a port for the backend")?;
     let upstream = format!("http://{}", backend.local_addr());
-    let backend =
-        Server::start(backend, Arc::new(SlowBackend::new(work)), ServerOptions::default())?;
+    let backend = Server::start(
+        backend,
+        Arc::new(SlowBackend::new(work)),
+        ServerOptions::default(),
+    )?;
     let store = LocalStore::open(directory.0.join("data"), Options::default())?;
     let plan = plan(&args, &upstream, loopback(args.port))?;
     let ports = Ports::open(&plan).map_err(|failure| {
-        Failure::new(failure.code, format!("{failure}; or try: raincheck demo --port 0"))
+        Failure::new(
+            failure.code,
+            format!("{failure}; or try: raincheck demo --port 0"),
+        )
     })?;
     let gateway = wire::start(plan, Arc::new(store), ports, Arc::new(System))?;
     let told = tell(&gateway, &args, out);
@@ -70,7 +78,9 @@ async fn demo(args: DemoArgs, directory: &Scratch, out: Output) -> anyhow::Resul
         out.say("\nStill running, to try it yourself; Ctrl-C stops it and deletes its data.");
         signals.next().await;
     }
-    gateway.stop(Duration::ZERO, &Why::Asked, &mut signals).await;
+    gateway
+        .stop(Duration::ZERO, &Why::Asked, &mut signals)
+        .await;
     backend.drain(Duration::ZERO).await;
     stopped.map(|_| Code::Ok)
 }
@@ -100,6 +110,10 @@ async fn tell(gateway: &Gateway, args: &DemoArgs, out: Output) -> anyhow::Result
          \x20 curl -i {base}/report -H 'Prefer: respond-async'    a ticket at once\n",
         args.seconds, args.hold, args.hold
     ));
-    let story = Story { base, out, json: out.is_json() };
+    let story = Story {
+        base,
+        out,
+        json: out.is_json(),
+    };
     client::play(&story).await
 }

@@ -22,7 +22,9 @@ pub fn run(args: ServeArgs, out: Output) -> anyhow::Result<Code> {
     let json_log = plan.log.format == Format::Json;
     raincheck_telemetry::log::init(plan.log.level.as_str(), json_log, out.colours());
     warn(&plan, out);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(serve(plan, out))
 }
 
@@ -36,7 +38,10 @@ async fn serve(plan: Plan, out: Output) -> anyhow::Result<Code> {
     ready(&gateway, first_route.as_deref(), out)?;
     let why = gateway.until_stopped(&mut signals).await;
     if let Why::StoreFailed(text) = &why {
-        tracing::error!(why = text, "the store has failed; nothing more can be acknowledged");
+        tracing::error!(
+            why = text,
+            "the store has failed; nothing more can be acknowledged"
+        );
     }
     gateway.stop(grace, &why, &mut signals).await;
     Ok(match why {
@@ -47,9 +52,15 @@ async fn serve(plan: Plan, out: Output) -> anyhow::Result<Code> {
 
 /// Says that requests are welcome, and what to try next.
 fn ready(gateway: &Gateway, route: Option<&str>, out: Output) -> anyhow::Result<()> {
-    let listen: Vec<String> =
-        gateway.public.iter().map(|server| server.local_addr().to_string()).collect();
-    let admin = gateway.admin.as_ref().map(|server| server.local_addr().to_string());
+    let listen: Vec<String> = gateway
+        .public
+        .iter()
+        .map(|server| server.local_addr().to_string())
+        .collect();
+    let admin = gateway
+        .admin
+        .as_ref()
+        .map(|server| server.local_addr().to_string());
     if out.is_json() {
         return out.document(&json!({
             "event": "ready",
@@ -59,12 +70,19 @@ fn ready(gateway: &Gateway, route: Option<&str>, out: Output) -> anyhow::Result<
         }));
     }
     let at = listen.join(", ");
-    out.say(format_args!("raincheck {} is ready on {at}", env!("CARGO_PKG_VERSION")));
+    out.say(format_args!(
+        "raincheck {} is ready on {at}",
+        env!("CARGO_PKG_VERSION")
+    ));
     if let Some(admin) = &admin {
-        out.say(format_args!("  admin:  http://{admin}/ (jobs, health, metrics)"));
+        out.say(format_args!(
+            "  admin:  http://{admin}/ (jobs, health, metrics)"
+        ));
     }
     if let (Some(listen), Some(route)) = (listen.first(), route) {
-        out.say(format_args!("  try:    curl -i http://{listen}/    (first route: {route})"));
+        out.say(format_args!(
+            "  try:    curl -i http://{listen}/    (first route: {route})"
+        ));
     }
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use http::{Request, Response, header};
 use http::header::HeaderValue;
+use http::{Request, Response, header};
 use hyper::body::Incoming;
 use raincheck_exchange::Payload;
 use raincheck_gateway::server::{Abort, Handler, Peer};

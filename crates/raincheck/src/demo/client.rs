@@ -18,11 +18,11 @@ use tokio::time::Instant;
 use crate::output::Output;
 
 /// Where the client asks and whom it tells.
-pub struct Story<'a> {
+pub struct Story {
     /// The gateway's URL.
     pub base: String,
     /// Where it tells.
-    pub out: &'a Output,
+    pub out: Output,
     /// Whether to tell it as JSON.
     pub json: bool,
 }
@@ -34,13 +34,18 @@ struct Answer {
 }
 
 /// Plays the client once.
-pub async fn play(story: &Story<'_>) -> anyhow::Result<()> {
+pub async fn play(story: &Story) -> anyhow::Result<()> {
     let client = Client::new(&story.base)?;
     let begun = Instant::now();
     story.say(begun, "GET /report", json!({ "event": "asked" }));
     let ticket = client.get("/report", None).await?;
-    let place = ticket.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-    let place = place.context("the demo's hold did not end before its backend")?.to_owned();
+    let place = ticket
+        .headers
+        .get(header::LOCATION)
+        .and_then(|value| value.to_str().ok());
+    let place = place
+        .context("the demo's hold did not end before its backend")?
+        .to_owned();
     if ticket.status != StatusCode::ACCEPTED {
         bail!("expected a ticket, got {}", ticket.status);
     }
@@ -49,15 +54,24 @@ pub async fn play(story: &Story<'_>) -> anyhow::Result<()> {
         &format!("202 Accepted, a ticket: {place}"),
         json!({ "event": "ticket", "status": 202, "location": place }),
     );
-    story.say(begun, "the same request goes on; asking for its result ...", json!(null));
+    story.say(
+        begun,
+        "the same request goes on; asking for its result ...",
+        json!(null),
+    );
     let result = loop {
-        let answer = client.get(&format!("{place}/result"), Some("wait=20")).await?;
+        let answer = client
+            .get(&format!("{place}/result"), Some("wait=20"))
+            .await?;
         if answer.status != StatusCode::ACCEPTED {
             break answer;
         }
         story.say(begun, "202, not yet", json!({ "event": "waiting" }));
     };
-    let kind = result.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = result
+        .headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     story.say(
         begun,
         &format!(
@@ -71,13 +85,13 @@ pub async fn play(story: &Story<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Story<'_> {
+impl Story {
     fn say(&self, begun: Instant, text: &str, line: serde_json::Value) {
         let at = begun.elapsed().as_secs();
         if !self.json {
-            self.out.talk(&format!("[{at:>3} s] {text}"));
+            self.out.say(format_args!("[{at:>3} s] {text}"));
         } else if !line.is_null() {
-            self.out.data(&line.to_string());
+            _ = self.out.document(&line);
         }
     }
 }
@@ -91,9 +105,15 @@ impl Client {
     fn new(base: &str) -> anyhow::Result<Self> {
         let authority = base.strip_prefix("http://").context("not a URL")?;
         let (host, port) = authority.rsplit_once(':').context("no port")?;
-        let gateway =
-            Upstream { scheme: Scheme::Http, host: host.to_owned(), port: port.parse()? };
-        Ok(Self { upstreams: Upstreams::new(raincheck_upstreams::Options::default())?, gateway })
+        let gateway = Upstream {
+            scheme: Scheme::Http,
+            host: host.to_owned(),
+            port: port.parse()?,
+        };
+        Ok(Self {
+            upstreams: Upstreams::new(raincheck_upstreams::Options::default())?,
+            gateway,
+        })
     }
 
     async fn get(&self, path: &str, prefer: Option<&str>) -> anyhow::Result<Answer> {
@@ -120,6 +140,10 @@ impl Client {
                 body.extend_from_slice(&bytes);
             }
         }
-        Ok(Answer { status: answer.head.status, headers: answer.head.headers, body })
+        Ok(Answer {
+            status: answer.head.status,
+            headers: answer.head.headers,
+            body,
+        })
     }
 }
