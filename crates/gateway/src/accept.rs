@@ -68,11 +68,8 @@ fn spawn<H: Handler>(
     handler: &Arc<H>,
     shared: &Arc<Shared>,
 ) {
-    let peer = Peer {
-        addr,
-        local: stream.local_addr().unwrap_or(shared.local),
-        connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
-    };
+    let local = stream.local_addr().unwrap_or(shared.local);
+    let peer = Peer::new(addr, local, CONNECTIONS.fetch_add(1, Ordering::Relaxed));
     let handler = Arc::clone(handler);
     let open = Open::new(Arc::clone(shared), slot);
     shared.tasks.spawn(async move {

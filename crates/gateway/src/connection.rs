@@ -41,7 +41,7 @@ pub(crate) async fn serve<H: Handler>(
     };
     let served = Served {
         handler,
-        peer,
+        peer: peer.clone(),
         pulse: Arc::default(),
     };
     let end = match protocol {
@@ -49,11 +49,11 @@ pub(crate) async fn serve<H: Handler>(
         Protocol::Http2 => http2::serve(stream, first, served, shared).await,
         Protocol::Nothing => End::Done,
     };
-    record(&end, peer, shared);
+    record(&end, &peer, shared);
 }
 
 /// Counts and logs how a connection ended.
-fn record(end: &End, peer: Peer, shared: &Shared) {
+fn record(end: &End, peer: &Peer, shared: &Shared) {
     if matches!(end, End::Cut) {
         shared.cut.fetch_add(1, Ordering::AcqRel);
     } else if shared.switch.wish() >= Wish::Drain {
@@ -90,7 +90,7 @@ impl<H: Handler> Served<H> {
     ) -> impl Future<Output = Result<Response<Tracked<H::Body>>, Abort>> + Send + use<H> {
         let handler = Arc::clone(&self.handler);
         let pulse = Arc::clone(&self.pulse);
-        let peer = self.peer;
+        let peer = self.peer.clone();
         // Before the first poll: hyper looks for the end of the stream between the two.
         let flight = Flight::begin(Arc::clone(&pulse));
         async move {
@@ -125,14 +125,9 @@ pub(crate) mod testing {
     /// Serves HTTP/1 on one end of a pipe.
     pub(crate) async fn serve<H: Handler>(stream: DuplexStream, handler: Arc<H>) {
         let local = ([127, 0, 0, 1], 80).into();
-        let peer = Peer {
-            addr: local,
-            local,
-            connection: 0,
-        };
         let served = Served {
             handler,
-            peer,
+            peer: Peer::new(local, local, 0),
             pulse: Arc::default(),
         };
         let shared = Shared::new(ServerOptions::default(), local);

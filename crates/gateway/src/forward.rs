@@ -16,6 +16,7 @@ mod trace;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
@@ -48,7 +49,7 @@ impl Forwarder {
         for byte in instance {
             let _ = write!(name, "{byte:02x}");
         }
-        let via = ["1.0", "1.1", "2"].map(|version| text(&format!("{version} {name}")));
+        let via = ["1.0", "1.1", "2"].map(|version| owned(format!("{version} {name}")));
         Self {
             trusted,
             ambient,
@@ -112,7 +113,7 @@ fn target(uri: Uri) -> PathAndQuery {
     match target {
         Some(target) if target.as_str().starts_with('?') => {
             let rooted = format!("/{}", target.as_str());
-            PathAndQuery::from_maybe_shared(bytes::Bytes::from(rooted)).unwrap_or(target)
+            PathAndQuery::from_maybe_shared(Bytes::from(rooted)).unwrap_or(target)
         }
         Some(target) => target,
         None => PathAndQuery::from_static("/"),
@@ -125,8 +126,8 @@ fn host_value(parts: &Parts, peer: &Peer) -> HeaderValue {
         return host.clone();
     }
     match parts.uri.authority() {
-        Some(authority) => text(authority.as_str()),
-        None => text(&peer.local.to_string()),
+        Some(authority) => owned(authority.as_str().to_owned()),
+        None => owned(peer.local.to_string()),
     }
 }
 
@@ -206,7 +207,8 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// A field value of text that is known to be visible ASCII.
-fn text(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+/// A field value of bytes that are known to be visible ASCII.
+fn owned(bytes: impl Into<Bytes>) -> HeaderValue {
+    HeaderValue::from_maybe_shared(bytes.into())
+        .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::sync::Semaphore;
@@ -51,7 +51,7 @@ pub trait Handler: Send + Sync + 'static {
 pub struct Abort;
 
 /// Whom a request came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
     /// The other end of the connection.
     pub addr: SocketAddr,
@@ -59,6 +59,22 @@ pub struct Peer {
     pub local: SocketAddr,
     /// Which connection, counted from the start of the process.
     pub connection: u64,
+    /// The client's address as text, written once per connection and not once per request.
+    pub(crate) client: HeaderValue,
+}
+
+impl Peer {
+    /// The peer of one connection.
+    pub fn new(addr: SocketAddr, local: SocketAddr, connection: u64) -> Self {
+        let client = Bytes::from(addr.ip().to_canonical().to_string());
+        let unknown = |_| HeaderValue::from_static("unknown");
+        Self {
+            addr,
+            local,
+            connection,
+            client: HeaderValue::from_maybe_shared(client).unwrap_or_else(unknown),
+        }
+    }
 }
 
 /// Bounds of a server. The defaults are those of [`raincheck_core::limits`]. How long a client may

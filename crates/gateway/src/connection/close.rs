@@ -24,7 +24,7 @@ pub(super) async fn close<S: Wire>(
     mut guard: Guard<Socket<S>>,
     end: &End,
     unread: bool,
-    peer: Peer,
+    peer: &Peer,
     shared: &Shared,
 ) {
     if let Some(refusal) = guard.refusal() {

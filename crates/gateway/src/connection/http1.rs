@@ -42,7 +42,7 @@ pub(super) async fn serve<H: Handler, S: Wire>(
     .await;
     let parts = conn.into_parts();
     let unread = !parts.read_buf.is_empty();
-    close(parts.io.into_inner(), &end, unread, served.peer, shared).await;
+    close(parts.io.into_inner(), &end, unread, &served.peer, shared).await;
     end
 }
 

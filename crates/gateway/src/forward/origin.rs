@@ -3,12 +3,10 @@
 //! A trusted proxy in front may speak either language or both. We continue those it speaks; a
 //! second, shorter story in the other one would only contradict it.
 
-use std::fmt::Write as _;
-use std::net::IpAddr;
-
+use bytes::Bytes;
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 
-use super::text;
+use super::owned;
 use crate::host::Host;
 use crate::server::Peer;
 
@@ -27,16 +25,15 @@ pub(super) fn tells(name: &[u8]) -> bool {
 
 /// Who asked, and whether what they say of others is believed.
 pub(super) struct Origin<'a> {
-    client: IpAddr,
+    client: &'a HeaderValue,
     host: &'a HeaderValue,
     trusted: bool,
 }
 
 impl<'a> Origin<'a> {
-    pub(super) fn new(peer: &Peer, host: &'a HeaderValue, trusted: bool) -> Self {
-        let client = peer.addr.ip().to_canonical();
+    pub(super) fn new(peer: &'a Peer, host: &'a HeaderValue, trusted: bool) -> Self {
         Self {
-            client,
+            client: &peer.client,
             host,
             trusted,
         }
@@ -44,59 +41,76 @@ impl<'a> Origin<'a> {
 
     /// Sets or continues the forwarding fields. Those of untrusted clients are gone already.
     pub(super) fn describe(&self, headers: &mut HeaderMap) {
-        let standard = headers.contains_key(FORWARDED);
-        let common = headers
-            .keys()
-            .any(|name| tells(name.as_str().as_bytes()) && name != FORWARDED);
-        let neither = !self.trusted || !(standard || common);
+        let (standard, common) = if self.trusted {
+            spoken(headers)
+        } else {
+            (false, false)
+        };
+        let neither = !standard && !common;
         if neither || standard {
-            self.continue_list(headers, FORWARDED, &self.element());
+            continue_list(headers, FORWARDED, owned(self.element()));
         }
         if neither || common {
-            self.continue_list(headers, FOR, &self.client.to_string());
-            self.set_missing(headers);
+            continue_list(headers, FOR, self.client.clone());
+            headers.entry(PROTO).or_insert(SCHEME);
+            headers.entry(HOST).or_insert_with(|| self.host.clone());
+            headers.entry(PORT).or_insert_with(|| self.port());
         }
     }
 
-    /// Adds an element to a list, in one field line, as some backends read only one.
-    fn continue_list(&self, headers: &mut HeaderMap, name: HeaderName, element: &str) {
-        let mut list = Vec::new();
-        for value in headers.get_all(&name) {
-            list.extend_from_slice(value.as_bytes());
-            list.extend_from_slice(b", ");
+    /// The port that the client wrote or left out, which need not be the one we listen on.
+    fn port(&self) -> HeaderValue {
+        match Host::parse(self.host.as_bytes()).and_then(|host| host.port) {
+            Some(port) => HeaderValue::from(port),
+            None => HeaderValue::from_static("80"),
         }
-        if list.is_empty() {
-            headers.insert(name, text(element));
-            return;
-        }
-        list.extend_from_slice(element.as_bytes());
-        if let Ok(value) = HeaderValue::from_bytes(&list) {
-            headers.insert(name, value);
-        }
-    }
-
-    fn set_missing(&self, headers: &mut HeaderMap) {
-        headers.entry(PROTO).or_insert(SCHEME);
-        headers.entry(HOST).or_insert_with(|| self.host.clone());
-        headers.entry(PORT).or_insert_with(|| {
-            // The port that the client wrote or left out, which need not be the one we listen on.
-            let host = Host::parse(self.host.as_bytes());
-            let port = host.and_then(|host| host.port).unwrap_or(80);
-            HeaderValue::from(port)
-        });
     }
 
     /// Our element of `Forwarded`.
-    fn element(&self) -> String {
-        let mut element = match self.client {
-            IpAddr::V4(addr) => format!("for={addr}"),
-            IpAddr::V6(addr) => format!("for=\"[{addr}]\""),
+    fn element(&self) -> Vec<u8> {
+        let (client, host) = (self.client.as_bytes(), self.host.as_bytes());
+        let quote = |bytes: &[u8]| match memchr::memchr2(b':', b'[', bytes) {
+            Some(_) => "\"",
+            None => "",
         };
-        if let Ok(host) = self.host.to_str() {
-            let quote = if host.contains([':', '[']) { "\"" } else { "" };
-            let _ = write!(element, ";host={quote}{host}{quote}");
-        }
-        element.push_str(";proto=http");
-        element
+        let (open, close) = match memchr::memchr(b':', client) {
+            Some(_) => ("\"[", "]\""),
+            None => ("", ""),
+        };
+        [
+            &b"for="[..],
+            open.as_bytes(),
+            client,
+            close.as_bytes(),
+            b";host=",
+            quote(host).as_bytes(),
+            host,
+            quote(host).as_bytes(),
+            b";proto=http",
+        ]
+        .concat()
+    }
+}
+
+/// Which of the two languages a proxy in front speaks.
+fn spoken(headers: &HeaderMap) -> (bool, bool) {
+    let common = |name: &HeaderName| *name != FORWARDED && tells(name.as_str().as_bytes());
+    (headers.contains_key(FORWARDED), headers.keys().any(common))
+}
+
+/// Adds an element to a list, in one field line, as some backends read only one.
+fn continue_list(headers: &mut HeaderMap, name: HeaderName, element: HeaderValue) {
+    let mut list = Vec::new();
+    for value in headers.get_all(&name) {
+        list.extend_from_slice(value.as_bytes());
+        list.extend_from_slice(b", ");
+    }
+    if list.is_empty() {
+        headers.insert(name, element);
+        return;
+    }
+    list.extend_from_slice(element.as_bytes());
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(list)) {
+        headers.insert(name, value);
     }
 }

@@ -28,11 +28,7 @@ fn forward_as(
     request: http::request::Builder,
 ) -> Result<RequestHead, Problem> {
     let forwarder = Forwarder::new(vec![trusted.parse().unwrap()], Arc::new(Fixed));
-    let peer = Peer {
-        addr: peer.parse().unwrap(),
-        local: "127.0.0.1:8080".parse().unwrap(),
-        connection: 1,
-    };
+    let peer = Peer::new(peer.parse().unwrap(), "127.0.0.1:8080".parse().unwrap(), 1);
     let (parts, ()) = request.body(()).unwrap().into_parts();
     forwarder.request_head(parts, "", &peer)
 }

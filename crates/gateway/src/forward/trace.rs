@@ -1,13 +1,12 @@
 //! W3C trace context: passed on where it is valid, begun where it is not.
 
-use std::fmt::Write as _;
-
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use raincheck_core::ambient::Ambient;
 
-use super::{sift, text};
+use super::{owned, sift};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACEPARENT_BYTES: usize = 55;
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Sees to it that the request belongs to a trace. One that begins here is marked as sampled, as
@@ -34,13 +33,26 @@ fn begin(ambient: &dyn Ambient) -> HeaderValue {
     // All zeros would be invalid; this is what a broken source of chance gets.
     random[15] |= u8::from(random[..16] == [0; 16]);
     random[23] |= u8::from(random[16..] == [0; 8]);
-    let mut value = "00-".to_owned();
-    for (index, byte) in random.iter().enumerate() {
-        let dash = if index == 16 { "-" } else { "" };
-        let _ = write!(value, "{dash}{byte:02x}");
+    let (trace, parent) = random.split_at(16);
+    let mut value = Vec::with_capacity(TRACEPARENT_BYTES);
+    value.extend_from_slice(b"00-");
+    hex(&mut value, trace);
+    value.push(b'-');
+    hex(&mut value, parent);
+    value.extend_from_slice(b"-01");
+    owned(value)
+}
+
+fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            out.push(if nibble < 10 {
+                b'0' + nibble
+            } else {
+                b'a' - 10 + nibble
+            });
+        }
     }
-    value.push_str("-01");
-    text(&value)
 }
 
 /// Whether this is a `traceparent` of the known version, or begins like one of a later version.
