@@ -6,6 +6,8 @@
 //! cargo run --release -p raincheck-store-local --example accepts -- lives   [SECONDS] [DIR]
 //! cargo run --release -p raincheck-store-local --example accepts -- fill JOBS DIR
 //! cargo run --release -p raincheck-store-local --example accepts -- reopen DIR
+//! cargo run --release -p raincheck-store-local --example accepts -- empty DIR
+//! cargo run --release -p raincheck-store-local --example accepts -- stream MIB [DIR]
 //! ```
 
 #![expect(
@@ -27,7 +29,7 @@ use raincheck_core::job::{self, Event, Job, Submission, Terms};
 use raincheck_core::outcome::{Outcome, ResponseSummary};
 use raincheck_core::route::RetryPolicy;
 use raincheck_core::time::Timestamp;
-use raincheck_store::{Body, Change, Commit, Jobs, Put, Queue, Store};
+use raincheck_store::{Bodies, Body, Change, Commit, Filter, Jobs, Put, Queue, Store};
 use raincheck_store::{StoredRequest, StoredResponse};
 use raincheck_store_local::{LocalStore, Options};
 
@@ -44,6 +46,8 @@ fn main() {
         None | Some("accepts") => runtime.block_on(rounds(seconds(), &dir(2), Work::Accept)),
         Some("lives") => runtime.block_on(rounds(seconds(), &dir(2), Work::Live)),
         Some("fill") => runtime.block_on(fill(arg(1).unwrap().parse().unwrap(), &dir(2))),
+        Some("empty") => runtime.block_on(empty(&dir(1))),
+        Some("stream") => runtime.block_on(stream(arg(1).unwrap().parse().unwrap(), &dir(2))),
         Some("reopen") => runtime.block_on(reopen(&dir(1))),
         Some(other) => eprintln!("no such measurement: {other}"),
     }
@@ -272,6 +276,83 @@ async fn reopen(dir: &Path) {
     let began = Instant::now();
     store.close().await.unwrap();
     println!("closed in {:?}", began.elapsed());
+}
+
+/// Forgets every job, then watches the file give back what that freed.
+async fn empty(dir: &Path) {
+    let store = Arc::new(LocalStore::open(dir, Options::default()).unwrap());
+    let began = Instant::now();
+    loop {
+        let filter = Filter {
+            limit: 500,
+            ..Filter::default()
+        };
+        let page = store.list(filter).await.unwrap();
+        if page.jobs.is_empty() {
+            break;
+        }
+        let mut deletes = tokio::task::JoinSet::new();
+        for job in page.jobs {
+            let store = store.clone();
+            let change = Change::Delete {
+                job: job.id(),
+                from: job.revision(),
+            };
+            deletes.spawn(async move { store.commit(change).await.unwrap() });
+        }
+        deletes.join_all().await;
+    }
+    println!("emptied in {:?}", began.elapsed());
+    for _ in 0..20 {
+        let len = std::fs::metadata(dir.join("jobs.db")).unwrap().len();
+        println!("{:6.1?}: {} KiB", began.elapsed(), len / 1024);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    store.close().await.unwrap();
+}
+
+/// Writes one body and reads it back, while it grows and afterwards.
+async fn stream(mib: u64, dir: &Path) {
+    const CHUNK: usize = 16 * 1024;
+    let place = tempfile::tempdir_in(dir).unwrap();
+    let store = LocalStore::open(place.path(), Options::default()).unwrap();
+    let len = mib * 1024 * 1024;
+    let mut writer = store.create();
+    let reader = writer.reader();
+    let follow = tokio::spawn(async move {
+        let mut at = 0;
+        while at < len {
+            at += reader.read(at, 64 * 1024).await.unwrap().len() as u64;
+            tokio::task::yield_now().await;
+        }
+    });
+    let (began, cpu) = (Instant::now(), cpu_time());
+    let chunk = Bytes::from(vec![7; CHUNK]);
+    for _ in 0..len / CHUNK as u64 {
+        writer.append(chunk.clone()).await.unwrap();
+    }
+    println!("appended in {:?}", began.elapsed());
+    let body = writer.finish().await.unwrap();
+    follow.await.unwrap();
+    println!(
+        "durable and followed in {:?}, cpu {:?}",
+        began.elapsed(),
+        cpu_time() - cpu
+    );
+    let (began, cpu) = (Instant::now(), cpu_time());
+    let reader = Bodies::open(&store, &body).await.unwrap();
+    let mut at = 0;
+    while at < len {
+        at += reader.read(at, 64 * 1024).await.unwrap().len() as u64;
+    }
+    println!("read in {:?}, cpu {:?}", began.elapsed(), cpu_time() - cpu);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM"))
+        .unwrap();
+    println!("{peak}");
+    store.close().await.unwrap();
 }
 
 /// User and system time of this process so far.

@@ -80,6 +80,18 @@ impl Checkpoints {
             return;
         }
         drop(state);
+        self.move_rest(conn, fault);
+    }
+
+    /// Moves all there is: a log that is empty is quickly read at the next start, and the database
+    /// file is cut to what it holds.
+    pub(crate) fn empty(&self, conn: &Connection, fault: &Fault) {
+        if self.state().pages > 0 && fault.reason().is_none() {
+            self.move_rest(conn, fault);
+        }
+    }
+
+    fn move_rest(&self, conn: &Connection, fault: &Fault) {
         let emptied = move_pages(conn, fault);
         let mut state = self.state();
         state.turn = Turn::Thread;

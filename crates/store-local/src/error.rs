@@ -138,6 +138,18 @@ pub(crate) fn reach(error: &rusqlite::Error) -> Reach {
     }
 }
 
+/// What a failed write of the engine was, for an operator.
+pub(crate) fn words(error: &rusqlite::Error) -> String {
+    use rusqlite::ffi;
+    let what = match error.sqlite_error().map(|error| error.extended_code) {
+        Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => "a sync failed",
+        Some(ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_TRUNCATE) => "a write failed",
+        Some(ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ) => "a read failed",
+        _ => "a change could not be written",
+    };
+    format!("{what}: {error}")
+}
+
 /// A failed read of the engine, for a caller.
 pub(crate) fn of_read(error: &rusqlite::Error) -> store::Error {
     match error.sqlite_error_code() {

@@ -6,6 +6,7 @@
 //! change under load and costs a lone client nothing.
 
 mod apply;
+mod vacuum;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -15,19 +16,20 @@ use raincheck_store as store;
 use rusqlite::Connection;
 
 use crate::change::{Effect, NumberedRoute, Prepared};
-use crate::error::{Reach, reach};
+use crate::error::{Reach, reach, words};
 use crate::inbox::{Handed, Inbox, Next};
 use crate::shared::Shared;
 use apply::Routes;
 
 /// How long a batch waits to become as large as the one before.
 const LINGER: Duration = Duration::from_millis(2);
-/// How long nothing must have happened before the writer looks after the file.
-const IDLE: Duration = Duration::from_secs(1);
-/// How long it waits between two steps of that.
+/// How long nothing must have happened before the writer looks whether the file can be made
+/// smaller, and how long it waits between two steps of that.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Pages that are given back to the file system in one idle step.
-const VACUUM_PAGES: u32 = 512;
+/// How long nothing must have happened before it empties the log.
+const IDLE: Duration = Duration::from_secs(2);
+/// Batches after which it looks although it never rests.
+const BATCHES: u32 = 1000;
 
 /// The writer's own things.
 struct Writer {
@@ -78,18 +80,29 @@ impl Writer {
             inbox: Arc::clone(&self.inbox),
         };
         let mut expected = 1;
-        let mut idle = IDLE;
+        let mut idle = PAUSE;
+        let mut batches = 0_u32;
         loop {
             let linger = if expected > 1 { LINGER } else { Duration::ZERO };
             match self.inbox.next(expected, linger, idle) {
                 Next::Batch(batch) => {
                     expected = batch.len();
-                    idle = IDLE;
+                    idle = PAUSE;
+                    batches = batches.wrapping_add(1);
                     self.write(batch);
+                    if batches.is_multiple_of(BATCHES) {
+                        self.give_back_pages();
+                    }
                 }
                 Next::Idle => {
                     expected = 1;
+                    let rested = idle == IDLE;
                     idle = if self.give_back_pages() { PAUSE } else { IDLE };
+                    if rested {
+                        self.shared
+                            .checkpoints
+                            .empty(&self.conn, &self.shared.fault);
+                    }
                 }
                 Next::Closed => return self.conn,
             }
@@ -164,7 +177,7 @@ impl Writer {
         // Where there is no transaction any more, the engine has rolled it back itself.
         let rolled_back = self.conn.is_autocommit() || self.conn.execute_batch("ROLLBACK").is_ok();
         if !rolled_back || reach == Reach::Fault {
-            let reason = format!("a write failed: {error}");
+            let reason = words(error);
             self.shared.fault.raise(&reason);
             return answer_all(batch, &store::Error::Unavailable(reason));
         }
@@ -189,33 +202,25 @@ impl Writer {
         answer_all(batch, why);
     }
 
-    /// Gives pages that expiry freed back to the file system, a few at a time, once a quarter of
-    /// the file is free: below that they are soon used again. False: there is nothing to do.
+    /// Makes the file smaller by one step; false: there is nothing to do.
     fn give_back_pages(&self) -> bool {
-        if self.shared.fault.reason().is_some() || !self.has_spare_pages().unwrap_or(false) {
+        if self.shared.fault.reason().is_some() {
             return false;
         }
-        let step = format!("PRAGMA incremental_vacuum({VACUUM_PAGES})");
-        match self.conn.execute_batch(&step) {
-            Ok(()) => {
+        match vacuum::step(&self.conn) {
+            Ok(more) => {
                 self.shared
                     .checkpoints
                     .finish(&self.conn, &self.shared.fault);
-                true
+                more
             }
             Err(error) => {
                 if reach(&error) == Reach::Fault {
-                    self.shared.fault.raise(&format!("a write failed: {error}"));
+                    self.shared.fault.raise(&words(&error));
                 }
                 false
             }
         }
-    }
-
-    fn has_spare_pages(&self) -> rusqlite::Result<bool> {
-        let number = |pragma: &str| self.conn.query_row(pragma, (), |row| row.get::<_, u32>(0));
-        let free = number("PRAGMA freelist_count")?;
-        Ok(free >= VACUUM_PAGES && free >= number("PRAGMA page_count")? / 4)
     }
 }
 
