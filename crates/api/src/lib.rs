@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use http::{Method, Request, Response, StatusCode};
 use raincheck_core::problem::{Problem, ProblemCode};
-use raincheck_exchange::{Payload, answer};
+use raincheck_exchange::{Payload, answer, replay};
 use raincheck_runner::Runner;
 use raincheck_runner::status::Links;
 use raincheck_telemetry::Metrics;
@@ -69,7 +69,7 @@ impl Api {
             Some(job) => self.job(request, job).await,
             None => problems::page(path.strip_prefix("/_raincheck/problems/").unwrap_or(path)),
         };
-        self.or_problem(answered)
+        self.finish(answered, request.method())
     }
 
     /// Answers on the admin listener. The body is not read.
@@ -82,7 +82,7 @@ impl Api {
             },
             None => Err(nothing_here(request.uri().path())),
         };
-        self.or_problem(answered)
+        self.finish(answered, request.method())
     }
 
     async fn operator<B>(
@@ -123,15 +123,20 @@ impl Api {
         }
     }
 
-    fn or_problem(&self, answered: Result<Response<Payload>, Problem>) -> Response<Payload> {
-        answered.unwrap_or_else(|problem| {
+    fn finish(
+        &self,
+        answered: Result<Response<Payload>, Problem>,
+        method: &Method,
+    ) -> Response<Payload> {
+        let response = answered.unwrap_or_else(|problem| {
             let instance = problem.job.map(|id| format!("{}/{id}", self.links.base()));
             let mut response = answer::problem(&problem, instance.as_deref());
             if problem.code == ProblemCode::MethodNotAllowed {
                 respond::set_allow(&mut response, &problem.detail);
             }
             response
-        })
+        });
+        replay::fit(response, method)
     }
 }
 

@@ -20,7 +20,12 @@ impl Service {
         prefer: Prefer,
         until: Instant,
     ) -> Result<Response<Payload>, Problem> {
-        let submit = |accepted| async { self.runner().submit(accepted).await.map_err(|e| e.problem()) };
+        let submit = |accepted| async {
+            self.runner()
+                .submit(accepted)
+                .await
+                .map_err(|e| e.problem())
+        };
         if until <= Instant::now() {
             let job = submit(accepted).await?;
             return Ok(ticket(self.runner(), &job, &self.links(), prefer));
@@ -48,7 +53,11 @@ impl Service {
             if !changed {
                 return Ok(ticket(self.runner(), &job, &self.links(), prefer));
             }
-            job = self.runner().job(job.id()).await.map_err(|error| error.problem())?;
+            job = self
+                .runner()
+                .job(job.id())
+                .await
+                .map_err(|error| error.problem())?;
         }
         self.outcome(&job).await
     }

@@ -1,11 +1,10 @@
 //! Forward at once and hold: relayed as if we were not there, or a ticket when the hold ends
 //! first, while the same exchange goes on.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use http::Response;
+use raincheck_core::id::JobId;
 use raincheck_core::job::{Submission, submit_started};
 use raincheck_core::outcome::{Failure, Outcome, ResponseSummary};
 use raincheck_core::policy::hold::{Progress, Step, step};
@@ -13,7 +12,7 @@ use raincheck_core::policy::retry::{Next, next};
 use raincheck_core::policy::timeout::Timeouts;
 use raincheck_core::prefer::Prefer;
 use raincheck_core::problem::Problem;
-use raincheck_core::route::{HoldUntil, OnDisconnect};
+use raincheck_core::route::{HoldUntil, OnDisconnect, Route};
 use raincheck_core::time::Timestamp;
 use raincheck_exchange::flight::Landed;
 use raincheck_exchange::open::{Bounds, open};
@@ -40,6 +39,10 @@ struct Inner {
 }
 
 /// What came of the wait.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time, and a box would cost more"
+)]
 enum Came {
     Landed(Result<Landed, Failure>),
     HoldOver,
@@ -56,16 +59,38 @@ impl Service {
         let runner = self.runner();
         let permit = match runner.try_permit(&accepted.route) {
             Some(permit) => permit,
-            None => match tokio::time::timeout_at(until, runner.permit(&accepted.route)).await {
-                Ok(permit) => permit,
-                Err(_) => return self.queue(accepted, prefer, until).await,
+            None => match permit_until(runner, &accepted, until).await {
+                Some(permit) => permit,
+                None => return self.queue(accepted, prefer, until).await,
             },
         };
-        let hold_until = accepted.route.hold_until;
         let started_at = runner.ambient().now();
         let flight = take_off(runner, &accepted, started_at);
-        let inner = Some(Inner { accepted, started_at, flight, permit });
-        let mut held = Held { runner, inner };
+        self.hold_flight(
+            Inner {
+                accepted,
+                started_at,
+                flight,
+                permit,
+            },
+            prefer,
+            until,
+        )
+        .await
+    }
+
+    /// Waits for an exchange on its way, or for the end of the hold.
+    async fn hold_flight(
+        &self,
+        inner: Inner,
+        prefer: Prefer,
+        until: Instant,
+    ) -> Result<Response<Payload>, Problem> {
+        let hold_until = inner.accepted.route.hold_until;
+        let mut held = Held {
+            runner: self.runner(),
+            inner: Some(inner),
+        };
         match held.wait(until).await {
             Came::Landed(landed) => self.land(held, landed, prefer, until).await,
             Came::HoldOver => {
@@ -81,7 +106,9 @@ impl Service {
         mut held: Held<'_>,
         prefer: Prefer,
     ) -> Result<Response<Payload>, Problem> {
-        let Some(inner) = held.inner.take() else { return Err(gone()) };
+        let Some(inner) = held.inner.take() else {
+            return Err(gone());
+        };
         let adopted = self.runner().adopt(inner.adopted());
         let job = adopted.await.map_err(|error| error.problem())?;
         Ok(ticket(self.runner(), &job, &self.links(), prefer))
@@ -95,13 +122,18 @@ impl Service {
         prefer: Prefer,
         until: Instant,
     ) -> Result<Response<Payload>, Problem> {
-        let Some(inner) = held.inner.take() else { return Err(gone()) };
+        let Some(inner) = held.inner.take() else {
+            return Err(gone());
+        };
         if inner.accepted.route.retry.attempts > 1 && inner.is_retried(self.runner(), &landed) {
-            let id = inner.accepted.id;
+            let (id, route) = (inner.accepted.id, Arc::clone(&inner.accepted.route));
             let mut watch = self.runner().watch(id);
             let adopted = self.runner().adopt(inner.again(landed));
             let job = adopted.await.map_err(|error| error.problem())?;
-            return self.await_job(job, &mut watch, prefer, until).await;
+            let forsaken = Forsaken::new(self.runner(), &route, id);
+            let answer = self.await_job(job, &mut watch, prefer, until).await;
+            forsaken.answered();
+            return answer;
         }
         match landed {
             Ok(Landed::Opened(mut opened)) => {
@@ -111,6 +143,16 @@ impl Service {
             Ok(Landed::Recorded(recorded)) => Ok(replay::recorded(recorded)),
             Err(failure) => Err(failed(&failure)),
         }
+    }
+}
+
+/// A permit of the route, if there is one before the end of the hold or of the process.
+async fn permit_until(runner: &Runner, accepted: &Accepted, until: Instant) -> Option<Permit> {
+    tokio::select! {
+        biased;
+        permit = runner.permit(&accepted.route) => Some(permit),
+        () = tokio::time::sleep_until(until) => None,
+        () = runner.last_call() => None,
     }
 }
 
@@ -125,7 +167,10 @@ fn take_off(runner: &Runner, accepted: &Accepted, started_at: Timestamp) -> Flig
     };
     let body = accepted.body.outgoing(&accepted.trailers);
     let request = outbound.request(accepted.head.clone(), body);
-    let bounds = Bounds { timeouts, max_response: route.max_response };
+    let bounds = Bounds {
+        timeouts,
+        max_response: route.max_response,
+    };
     let upstreams = runner.upstreams().clone();
     let hold_until = route.hold_until;
     let opening = async move { open(&upstreams, &route.upstream, request, bounds).await };
@@ -138,10 +183,12 @@ fn take_off(runner: &Runner, accepted: &Accepted, started_at: Timestamp) -> Flig
 impl Held<'_> {
     /// Waits for the flight or the end of the hold; of both at once, the flight counts.
     async fn wait(&mut self, until: Instant) -> Came {
-        let Some(inner) = &mut self.inner else { return Came::HoldOver };
+        let Some(inner) = &mut self.inner else {
+            return Came::HoldOver;
+        };
         tokio::select! {
             biased;
-            landed = Pin::new(&mut inner.flight) => Came::Landed(landed),
+            landed = &mut inner.flight => Came::Landed(landed),
             () = tokio::time::sleep_until(until) => Came::HoldOver,
             () = self.runner.last_call() => Came::HoldOver,
         }
@@ -158,10 +205,50 @@ impl Drop for Held<'_> {
     }
 }
 
+/// A job that began before its client had an answer. Dropped before that, because the client is
+/// gone, the job is cancelled where the route says so.
+struct Forsaken<'a> {
+    runner: &'a Runner,
+    job: Option<JobId>,
+}
+
+impl<'a> Forsaken<'a> {
+    fn new(runner: &'a Runner, route: &Route, job: JobId) -> Self {
+        let cancels = route.on_disconnect == OnDisconnect::Cancel;
+        Self {
+            runner,
+            job: cancels.then_some(job),
+        }
+    }
+
+    /// The client has its answer.
+    fn answered(mut self) {
+        self.job = None;
+    }
+}
+
+impl Drop for Forsaken<'_> {
+    fn drop(&mut self) {
+        if let Some(job) = self.job {
+            self.runner.cancel_unheard(job);
+        }
+    }
+}
+
 impl Inner {
     fn adopted(self) -> Adopted {
-        let Self { accepted, started_at, flight, permit } = self;
-        Adopted { accepted, started_at, flight, permit }
+        let Self {
+            accepted,
+            started_at,
+            flight,
+            permit,
+        } = self;
+        Adopted {
+            accepted,
+            started_at,
+            flight,
+            permit,
+        }
     }
 
     /// The same exchange with its end already known, as the first attempt of a job.
@@ -179,9 +266,15 @@ impl Inner {
         let head = &self.accepted.head;
         let idempotent = head.method.is_idempotent();
         let submission = Submission::to_route(self.accepted.id, &self.accepted.route, idempotent);
-        let Some(job) = submit_started(submission, self.started_at).next else { return false };
+        let Some(job) = submit_started(submission, self.started_at).next else {
+            return false;
+        };
         let answered = |status| Outcome::Answered {
-            response: ResponseSummary { status, content_type: None, content_length: 0 },
+            response: ResponseSummary {
+                status,
+                content_type: None,
+                content_length: 0,
+            },
             retry_after: None,
         };
         let outcome = match landed {
@@ -189,7 +282,10 @@ impl Inner {
             Ok(Landed::Recorded(recorded)) => answered(recorded.head.status),
             Err(failure) => Outcome::Failed(failure.clone()),
         };
-        matches!(next(&job, &outcome, 0, runner.ambient().now()), Next::Again { .. })
+        matches!(
+            next(&job, &outcome, 0, runner.ambient().now()),
+            Next::Again { .. }
+        )
     }
 }
 
@@ -197,3 +293,6 @@ fn gone() -> Problem {
     let detail = "the exchange was handed over twice";
     Problem::new(raincheck_core::problem::ProblemCode::Internal, detail)
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,15 @@ pub(crate) struct ClientBody {
 
 impl ClientBody {
     pub(crate) fn new(inner: Incoming, limit: u64, idle: Duration, blame: Blame) -> Self {
-        Self { inner, left: limit, limit, idle, sleep: None, waiting: false, blame }
+        Self {
+            inner,
+            left: limit,
+            limit,
+            idle,
+            sleep: None,
+            waiting: false,
+            blame,
+        }
     }
 
     fn blamed(&self, problem: Problem) -> BoxError {
@@ -52,7 +60,9 @@ impl ClientBody {
 
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<BoxError> {
         let until = Instant::now() + self.idle;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         if !self.waiting {
             self.waiting = true;
             sleep.as_mut().reset(until);

@@ -34,7 +34,11 @@ enum Held {
 
 /// Refuses a body that says beforehand that it is too large.
 pub(crate) fn check_size(incoming: &Incoming, limit: u64) -> Result<(), Problem> {
-    if incoming.size_hint().lower() > limit { Err(too_large(limit)) } else { Ok(()) }
+    if incoming.size_hint().lower() > limit {
+        Err(too_large(limit))
+    } else {
+        Ok(())
+    }
 }
 
 /// Takes a body in. Cancel-safe: what was taken is dropped.
@@ -47,11 +51,18 @@ pub(crate) async fn take(
     check_size(&incoming, limit)?;
     let mut trailers = HeaderMap::new();
     if incoming.is_end_stream() {
-        return Ok(Whole { body: RequestBody::Bytes(Bytes::new()), trailers });
+        return Ok(Whole {
+            body: RequestBody::Bytes(Bytes::new()),
+            trailers,
+        });
     }
     let blame = Blame::default();
-    let mut body =
-        ClientBody::new(incoming, limit, options.body_idle_timeout, Arc::clone(&blame));
+    let mut body = ClientBody::new(
+        incoming,
+        limit,
+        options.body_idle_timeout,
+        Arc::clone(&blame),
+    );
     let mut held = Held::One(Bytes::new());
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         let frame = frame.map_err(|error| blamed(&blame, &*error))?;
@@ -60,7 +71,10 @@ pub(crate) async fn take(
             Err(frame) => trailers = frame.into_trailers().unwrap_or_default(),
         }
     }
-    Ok(Whole { body: held.finish().await?, trailers })
+    Ok(Whole {
+        body: held.finish().await?,
+        trailers,
+    })
 }
 
 /// The problem behind a failed body.
@@ -70,11 +84,7 @@ pub(crate) fn blamed(blame: &Blame, error: &(dyn std::error::Error + 'static)) -
 }
 
 impl Held {
-    async fn add(
-        self,
-        bytes: Bytes,
-        bodies: &(impl Bodies + ?Sized),
-    ) -> Result<Self, Problem> {
+    async fn add(self, bytes: Bytes, bodies: &(impl Bodies + ?Sized)) -> Result<Self, Problem> {
         match self {
             Self::One(first) if first.is_empty() => Ok(Self::One(bytes)),
             Self::One(first) if first.len() + bytes.len() <= BODY_MEMORY_BYTES => {
@@ -97,9 +107,11 @@ impl Held {
         match self {
             Self::One(bytes) => Ok(RequestBody::Bytes(bytes)),
             Self::Memory(buffer) => Ok(RequestBody::Bytes(buffer.freeze())),
-            Self::Spool(writer) => {
-                writer.seal().await.map(RequestBody::Sealed).map_err(|error| refused(&error))
-            }
+            Self::Spool(writer) => writer
+                .seal()
+                .await
+                .map(RequestBody::Sealed)
+                .map_err(|error| refused(&error)),
         }
     }
 }
@@ -109,7 +121,10 @@ async fn spool(
     pieces: impl IntoIterator<Item = Bytes>,
 ) -> Result<Held, Problem> {
     for bytes in pieces {
-        writer.append(bytes).await.map_err(|error| refused(&error))?;
+        writer
+            .append(bytes)
+            .await
+            .map_err(|error| refused(&error))?;
     }
     Ok(Held::Spool(writer))
 }

@@ -12,7 +12,7 @@ use raincheck_core::policy::hold::{Plan, plan};
 use raincheck_core::prefer::Prefer;
 use raincheck_core::problem::{Problem, ProblemCode};
 use raincheck_core::route::{Mode, Route};
-use raincheck_exchange::{Payload, answer};
+use raincheck_exchange::{Payload, answer, replay};
 use raincheck_runner::Runner;
 use raincheck_runner::accept::Accepted;
 use raincheck_runner::status::Links;
@@ -53,7 +53,13 @@ impl Service {
             options.trusted_proxies.clone(),
             Arc::clone(runner.ambient()),
         );
-        Self { runner, local, forwarder, links: Links::new(base), options }
+        Self {
+            runner,
+            local,
+            forwarder,
+            links: Links::new(base),
+            options,
+        }
     }
 
     pub(crate) fn runner(&self) -> &Runner {
@@ -107,7 +113,9 @@ impl Service {
             return Err(Problem::new(ProblemCode::RouteNotFound, detail));
         };
         let route = Arc::clone(route);
-        let answer = self.in_mode(&route, parts, incoming, (host, peer), came).await;
+        let answer = self
+            .in_mode(&route, parts, incoming, (host, peer), came)
+            .await;
         Ok((route, answer))
     }
 
@@ -133,8 +141,13 @@ impl Service {
         let whole = intake::take(incoming, route.max_request, &self.options, bodies).await?;
         let id = self.runner.ambient().job_id();
         let route = Arc::clone(route);
-        let accepted =
-            Accepted { id, route, head, body: whole.body, trailers: whole.trailers };
+        let accepted = Accepted {
+            id,
+            route,
+            head,
+            body: whole.body,
+            trailers: whole.trailers,
+        };
         let until = came + hold;
         match queued {
             true => self.queue(accepted, prefer, until).await,
@@ -151,14 +164,13 @@ impl Handler for Service {
         request: Request<Incoming>,
         peer: Peer,
     ) -> Result<Response<Payload>, Abort> {
-        match self.serve(request, peer).await {
-            Ok(response) => Ok(response),
-            Err(problem) => {
-                self.runner.metrics().problem(problem.code);
-                let instance = problem.job.map(|id| format!("{}/{id}", self.links.base()));
-                Ok(answer::problem(&problem, instance.as_deref()))
-            }
-        }
+        let method = request.method().clone();
+        let response = self.serve(request, peer).await.unwrap_or_else(|problem| {
+            self.runner.metrics().problem(problem.code);
+            let instance = problem.job.map(|id| format!("{}/{id}", self.links.base()));
+            answer::problem(&problem, instance.as_deref())
+        });
+        Ok(replay::fit(response, &method))
     }
 }
 

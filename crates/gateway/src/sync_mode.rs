@@ -45,7 +45,10 @@ impl Service {
             OutBody::Stream(Box::pin(body))
         };
         let request = outbound.request(head, body);
-        let bounds = Bounds { timeouts, max_response: route.max_response };
+        let bounds = Bounds {
+            timeouts,
+            max_response: route.max_response,
+        };
         match open(runner.upstreams(), &route.upstream, request, bounds).await {
             Ok(mut opened) => {
                 opened.body.attach(permit);

@@ -25,7 +25,7 @@ pub(crate) fn wanted<B>(request: &Request<B>) -> Result<Duration, Problem> {
 }
 
 /// The job, as soon as `enough` says so of it or after `wait`. Ends at once when the gateway
-/// drains: a held answer must not keep a process alive.
+/// drains, as a held answer must not keep a process alive, and where too many wait already.
 pub(crate) async fn until(
     runner: &Runner,
     id: JobId,
@@ -36,7 +36,9 @@ pub(crate) async fn until(
     if wait.is_zero() {
         return load().await;
     }
-    let mut watch = runner.watch(id);
+    let Some(mut watch) = runner.try_watch(id) else {
+        return load().await;
+    };
     let over = tokio::time::sleep(wait);
     tokio::pin!(over);
     loop {
