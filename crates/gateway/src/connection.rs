@@ -2,11 +2,13 @@
 
 mod close;
 mod drive;
+mod flood;
 mod http1;
 mod http2;
 pub(crate) mod pulse;
 pub(crate) mod sniff;
 pub(crate) mod socket;
+mod streams;
 mod tracked;
 
 use std::sync::Arc;

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::Served;
 use super::drive::{End, drive};
+use super::flood::Flood;
 use super::pulse::Phase;
 use super::sniff::Sniffed;
 use super::socket::{Socket, Wire};
+use super::streams::{PacedBody, Streams};
 use crate::server::{Handler, ServerOptions, Shared};
 
 /// What one connection may send us before we take any of it.
@@ -34,8 +36,18 @@ pub(super) async fn serve<H: Handler, S: Wire>(
 ) -> End {
     let pulse = Arc::clone(&served.pulse);
     let socket = Socket::new(stream, first, Arc::clone(&pulse));
-    let service = service_fn(move |request| served.answer(request));
-    let conn = builder(&shared.options).serve_connection(TokioIo::new(socket), service);
+    let streams = Streams::new(shared.options.write_idle_timeout);
+    let builder = builder(&shared.options, streams.clone());
+    let service = service_fn(move |request| {
+        let pace = streams.begin();
+        let answer = served.answer(request);
+        async move {
+            answer
+                .await
+                .map(|response| response.map(|body| PacedBody::new(body, pace)))
+        }
+    });
+    let conn = builder.serve_connection(TokioIo::new(Flood::new(socket)), service);
     let mut conn = pin!(conn);
     let end = drive(
         conn.as_mut(),
@@ -53,9 +65,9 @@ pub(super) async fn serve<H: Handler, S: Wire>(
     end
 }
 
-fn builder(options: &ServerOptions) -> Builder<TokioExecutor> {
+fn builder(options: &ServerOptions, streams: Streams) -> Builder<Streams> {
     let list_bytes = u32::try_from(options.head_bytes_max).unwrap_or(u32::MAX);
-    let mut builder = Builder::new(TokioExecutor::new());
+    let mut builder = Builder::new(streams);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(options.h2_streams_max)
