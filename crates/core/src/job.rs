@@ -91,6 +91,8 @@ pub struct Terms {
     pub repeatable: bool,
     /// How long it is kept once finished.
     pub retention: Duration,
+    /// How long it may take from acceptance, or from a retry by hand, to its end.
+    pub deadline: Option<Duration>,
 }
 
 /// Why a job has no answer.

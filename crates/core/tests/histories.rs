@@ -85,6 +85,7 @@ fn terms() -> impl Strategy<Value = Terms> {
         },
         repeatable,
         retention: Duration::from_secs(60),
+        deadline: Some(Duration::from_secs(600)),
     })
 }
 
@@ -110,7 +111,6 @@ impl World {
         let submission = Submission {
             id: JobId::from_parts(now, [3; 10]),
             route: "r".parse().unwrap(),
-            deadline: Some(Duration::from_secs(600)),
             terms,
         };
         let accepted = if started {
@@ -295,7 +295,12 @@ proptest! {
     #[test]
     fn a_job_that_the_gateway_dies_of_is_given_up(attempts in 1..5_u32) {
         let policy = RetryPolicy { attempts, ..RetryPolicy::default() };
-        let terms = Terms { retry: policy, repeatable: true, retention: Duration::ZERO };
+        let terms = Terms {
+            retry: policy,
+            repeatable: true,
+            retention: Duration::ZERO,
+            deadline: Some(Duration::from_secs(600)),
+        };
         let mut world = World::new(terms, false);
         let mut deaths = 0;
         while !world.job.status().is_finished() {

@@ -39,11 +39,11 @@ fn running(retry: RetryPolicy, repeatable: bool) -> Job {
     let submission = Submission {
         id: JobId::from_parts(NOW, [1; 10]),
         route: "r".parse().unwrap(),
-        deadline: Some(Duration::from_secs(600)),
         terms: Terms {
             retry,
             repeatable,
             retention: Duration::from_secs(60),
+            deadline: Some(Duration::from_secs(600)),
         },
     };
     let job = submit(submission, NOW).next.unwrap();

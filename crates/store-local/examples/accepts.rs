@@ -33,6 +33,8 @@ use raincheck_store::{Bodies, Body, Change, Commit, Filter, Jobs, Put, Queue, St
 use raincheck_store::{StoredRequest, StoredResponse};
 use raincheck_store_local::{LocalStore, Options};
 
+/// How often a read is repeated.
+const READS: u32 = 20_000;
 /// Bytes of every body.
 const BODY: usize = 1024;
 
@@ -162,11 +164,11 @@ async fn accept(store: &LocalStore, number: u64) -> Job {
     let submission = Submission {
         id: JobId::from_parts(now(number), random),
         route: "render".parse().unwrap(),
-        deadline: None,
         terms: Terms {
             retry: RetryPolicy::default(),
             repeatable: false,
             retention: Duration::from_secs(3600),
+            deadline: None,
         },
     };
     let job = job::submit(submission, now(number)).next.unwrap();
@@ -273,6 +275,31 @@ async fn reopen(dir: &Path) {
         .await
         .unwrap();
     println!("first {} leases in {:?}", leased.len(), began.elapsed());
+    let (began, cpu) = (Instant::now(), cpu_time());
+    for _ in 0..READS {
+        let leased = store
+            .lease("render".parse().unwrap(), Timestamp::MAX, 1, Timestamp::MAX)
+            .await
+            .unwrap();
+        store.release(leased[0].job);
+    }
+    let cpu = cpu_time() - cpu;
+    println!(
+        "one lease: {:?}, cpu {:?}",
+        began.elapsed() / READS,
+        cpu / READS
+    );
+    let id = leased[0].job;
+    let (began, cpu) = (Instant::now(), cpu_time());
+    for _ in 0..READS {
+        store.job(id).await.unwrap().unwrap();
+    }
+    let cpu = cpu_time() - cpu;
+    println!(
+        "one job from disk: {:?}, cpu {:?}",
+        began.elapsed() / READS,
+        cpu / READS
+    );
     let began = Instant::now();
     store.close().await.unwrap();
     println!("closed in {:?}", began.elapsed());

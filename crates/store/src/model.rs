@@ -125,7 +125,13 @@ impl Shared {
         if let Some(error) = &state.commit_failure {
             return Err(error.clone());
         }
+        let job = match &change {
+            Change::Put(put) => put.job.id(),
+            Change::Delete { job, .. } => *job,
+        };
         state.disk.apply(change)?;
+        // Whatever becomes of it: a job that is forgotten and made again is no orphan either.
+        state.orphans.remove(&job);
         state.commits += 1;
         Ok(())
     }

@@ -176,7 +176,6 @@ fn specimen(attempts: u32, repeatable: bool) -> Option<Job> {
     let submission = Submission {
         id: JobId::from_parts(now, [7; 10]),
         route: "specimen".parse::<RouteName>().ok()?,
-        deadline: Some(Duration::from_secs(60)),
         terms: Terms {
             retry: RetryPolicy {
                 attempts,
@@ -184,6 +183,7 @@ fn specimen(attempts: u32, repeatable: bool) -> Option<Job> {
             },
             repeatable,
             retention: Duration::from_secs(60),
+            deadline: Some(Duration::from_secs(60)),
         },
     };
     submit(submission, now).next

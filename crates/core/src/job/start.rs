@@ -27,14 +27,11 @@ pub(super) fn retry(job: &Job, now: Timestamp) -> Result<Transition, Refused> {
             event: EventKind::Retry,
         });
     }
-    let lifetime = job
-        .deadline()
-        .map(|deadline| deadline.since(job.created_at()));
     let mut transition = Transition::change(job, |fields| {
         enqueue(fields, now);
         let more = fields.terms.retry.attempts.max(1);
         fields.attempts_max = fields.attempt.saturating_add(more);
-        fields.deadline = lifetime.map(|limit| now.after(limit));
+        fields.deadline = fields.terms.deadline.map(|limit| now.after(limit));
     });
     transition.drops_response = true;
     Ok(transition.then(Action::Dispatch {

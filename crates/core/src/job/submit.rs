@@ -1,7 +1,5 @@
 //! A request is accepted as a job.
 
-use std::time::Duration;
-
 use super::apply::Transition;
 use super::{Action, Fields, Job, Status, Terms};
 use crate::id::{FencingToken, JobId, Revision, RouteName};
@@ -15,8 +13,6 @@ pub struct Submission {
     pub id: JobId,
     /// The route that accepts it.
     pub route: RouteName,
-    /// How long it may take in all.
-    pub deadline: Option<Duration>,
     /// What is promised.
     pub terms: Terms,
 }
@@ -27,11 +23,11 @@ impl Submission {
         Self {
             id,
             route: route.name.clone(),
-            deadline: route.deadline,
             terms: Terms {
                 retry: route.retry.clone(),
                 repeatable: idempotent || route.retry.repeat_unsafe,
                 retention: route.retention,
+                deadline: route.deadline,
             },
         }
     }
@@ -73,7 +69,7 @@ fn created(submission: Submission, now: Timestamp, edit: impl FnOnce(&mut Fields
         started_at: None,
         finished_at: None,
         expires_at: None,
-        deadline: submission.deadline.map(|limit| now.after(limit)),
+        deadline: submission.terms.deadline.map(|limit| now.after(limit)),
         terms: submission.terms,
         response: None,
         error: None,

@@ -46,11 +46,14 @@ fn terms() -> impl Strategy<Value = Terms> {
             repeat_unsafe,
         },
     );
-    (retry, any::<bool>(), duration()).prop_map(|(retry, repeatable, retention)| Terms {
-        retry,
-        repeatable,
-        retention,
-    })
+    (retry, any::<bool>(), duration(), option::of(duration())).prop_map(
+        |(retry, repeatable, retention, deadline)| Terms {
+            retry,
+            repeatable,
+            retention,
+            deadline,
+        },
+    )
 }
 
 fn summary() -> impl Strategy<Value = ResponseSummary> {

@@ -110,6 +110,7 @@ fn put_terms(out: &mut Vec<u8>, terms: &Terms) {
         on.too_many,
         *repeat_unsafe,
         terms.repeatable,
+        terms.deadline.is_some(),
     ];
     let bits = flags
         .iter()
@@ -117,6 +118,9 @@ fn put_terms(out: &mut Vec<u8>, terms: &Terms) {
         .fold(0, |bits, flag| bits << 1 | u8::from(*flag));
     out.push(bits);
     put_duration(out, terms.retention);
+    if let Some(deadline) = terms.deadline {
+        put_duration(out, deadline);
+    }
 }
 
 fn terms(reader: &mut Reader<'_>) -> Result<Terms, Wrong> {
@@ -125,7 +129,7 @@ fn terms(reader: &mut Reader<'_>) -> Result<Terms, Wrong> {
     let max_backoff = reader.duration("longest backoff")?;
     let bits = reader.byte("flags")?;
     let flag = |at: u8| bits & 1 << at != 0;
-    if bits >= 1 << 6 {
+    if bits >= 1 << 7 {
         return Err(Wrong("flags"));
     }
     Ok(Terms {
@@ -143,6 +147,10 @@ fn terms(reader: &mut Reader<'_>) -> Result<Terms, Wrong> {
         },
         repeatable: flag(5),
         retention: reader.duration("retention")?,
+        deadline: match flag(6) {
+            true => Some(reader.duration("time allowed")?),
+            false => None,
+        },
     })
 }
 

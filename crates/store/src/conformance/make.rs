@@ -43,7 +43,6 @@ pub fn submission(number: u8, name: &str) -> Submission {
     Submission {
         id: id(number),
         route: route(name),
-        deadline: Some(DEADLINE),
         terms: Terms {
             retry: RetryPolicy {
                 attempts: 3,
@@ -51,6 +50,7 @@ pub fn submission(number: u8, name: &str) -> Submission {
             },
             repeatable: true,
             retention: RETENTION,
+            deadline: Some(DEADLINE),
         },
     }
 }
