@@ -8,7 +8,7 @@ use std::sync::Arc;
 use raincheck_core::route::Upstream;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, pem};
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
@@ -108,6 +108,10 @@ fn why(error: &io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     match inner {
         Some(rustls::Error::InvalidCertificate(certificate)) => certificate_problem(certificate),
+        Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
+            "the peer does not speak HTTP/1.1".to_owned()
+        }
+        Some(rustls::Error::InvalidMessage(_)) => "the peer does not speak TLS".to_owned(),
         Some(error) => error.to_string(),
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
             "the peer closed the connection".to_owned()

@@ -56,6 +56,12 @@ impl Peer {
         self.until("\r\n\r\n").await
     }
 
+    /// The head of the next request, unless the connection is closed before it.
+    pub async fn next_head(&mut self) -> Option<String> {
+        let begun = !self.read.is_empty() || self.tcp.peek(&mut [0]).await.unwrap() > 0;
+        if begun { Some(self.head().await) } else { None }
+    }
+
     /// Reads up to and including some text.
     pub async fn until(&mut self, end: &str) -> String {
         loop {

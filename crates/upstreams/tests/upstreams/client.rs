@@ -1,15 +1,18 @@
 //! Our side of the tests: a pool, requests, and answers read to their end.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request};
+use http_body::{Body, Frame};
 use http_body_util::BodyExt;
-use http_body_util::channel::{Channel, Sender};
 use raincheck_core::outcome::{Cause, Failure};
 use raincheck_core::policy::timeout::Timeouts;
 use raincheck_core::route::Upstream;
 use raincheck_upstreams::{Answer, AnswerBody, BoxError, Counts, Options, OutBody, Upstreams};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub fn pool() -> Upstreams {
@@ -102,8 +105,40 @@ pub async fn eventually(what: impl Fn() -> bool) {
     panic!("it never happened");
 }
 
-/// A request body that the test produces.
-pub fn channel() -> (Sender<Bytes, BoxError>, OutBody) {
-    let (sender, body) = Channel::new(4);
-    (sender, OutBody::Stream(Box::pin(body)))
+/// A request body that the test produces. Not `http_body_util::channel`: its body ends cleanly
+/// without the last frame when that frame and the end come between its two looks.
+pub fn channel() -> (Upload, OutBody) {
+    let (sender, frames) = mpsc::channel(4);
+    (Upload(sender), OutBody::Stream(Box::pin(Download(frames))))
+}
+
+/// The producing side; dropping it is the body's end.
+pub struct Upload(mpsc::Sender<Result<Frame<Bytes>, BoxError>>);
+
+struct Download(mpsc::Receiver<Result<Frame<Bytes>, BoxError>>);
+
+impl Upload {
+    pub async fn data(&self, data: Bytes) {
+        let _ = self.0.send(Ok(Frame::data(data))).await;
+    }
+
+    pub async fn trailers(&self, trailers: HeaderMap) {
+        let _ = self.0.send(Ok(Frame::trailers(trailers))).await;
+    }
+
+    pub async fn fail(self, why: &str) {
+        let _ = self.0.send(Err(why.into())).await;
+    }
+}
+
+impl Body for Download {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.0.poll_recv(cx)
+    }
 }

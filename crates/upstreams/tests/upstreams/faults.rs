@@ -211,7 +211,7 @@ async fn a_reset_is_no_end_even_where_the_end_is_the_end() {
 async fn an_early_answer_is_had_although_the_backend_closed_on_our_upload() {
     let (backend, pool) = (Backend::new().await, pool());
     let upstream = backend.upstream();
-    let (mut upload, body) = channel();
+    let (upload, body) = channel();
     let sent = start(&pool, &upstream, post(body), timeouts());
     let (mut peer, _) = backend.request().await;
     let answer =
@@ -220,7 +220,7 @@ async fn an_early_answer_is_had_although_the_backend_closed_on_our_upload() {
     peer.reset();
     // The answer and the reset have arrived, but the next thing that happens here is a write.
     let more = Bytes::from(vec![0; 64 * 1024]);
-    upload.send_data(more).await.unwrap();
+    upload.data(more).await;
     let answer = sent.await.unwrap().unwrap();
     assert_eq!(answer.head.status, 413);
     assert_eq!(read_text(answer).await, "no!");
@@ -230,14 +230,14 @@ async fn an_early_answer_is_had_although_the_backend_closed_on_our_upload() {
 #[tokio::test]
 async fn an_upload_that_is_reset_half_way_through_its_answer_ends_with_an_error() {
     let (backend, pool) = (Backend::new().await, pool());
-    let (mut upload, body) = channel();
+    let (upload, body) = channel();
     let sent = start(&pool, &backend.upstream(), post(body), timeouts());
     let (mut peer, _) = backend.request().await;
     peer.write("HTTP/1.1 200 OK\r\n\r\nhal").await;
     peer.reset();
     // The write takes the reset from the socket; the end that the read then sees is not clean.
     let more = Bytes::from(vec![0; 64 * 1024]);
-    upload.send_data(more).await.unwrap();
+    upload.data(more).await;
     let failed = match sent.await.unwrap() {
         Ok(answer) => read(answer.body).await.unwrap_err(),
         Err(failed) => failed,
@@ -251,7 +251,7 @@ async fn a_request_body_that_fails_is_not_the_backends_fault() {
     let (upload, body) = channel();
     let sent = start(&pool, &backend.upstream(), post(body), timeouts());
     let (mut peer, _) = backend.request().await;
-    upload.abort("the client is gone".into());
+    upload.fail("the client is gone").await;
     let failed = sent.await.unwrap().unwrap_err();
     let detail = "the request's body ended early: the client is gone";
     assert_eq!(failed, failure(Cause::Cancelled, Seen::Maybe, detail));
@@ -263,7 +263,7 @@ async fn a_request_body_that_fails_is_not_the_backends_fault() {
     peer.write("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n")
         .await;
     let answer = sent.await.unwrap().unwrap();
-    upload.abort("the client is gone".into());
+    upload.fail("the client is gone").await;
     let failed = read(answer.body).await.unwrap_err();
     assert_eq!(failed, failure(Cause::Cancelled, Seen::Maybe, detail));
     peer.closed().await;
@@ -272,13 +272,13 @@ async fn a_request_body_that_fails_is_not_the_backends_fault() {
 #[tokio::test]
 async fn a_request_body_shorter_than_announced_is_not_the_backends_fault() {
     let (backend, pool) = (Backend::new().await, pool());
-    let (mut upload, body) = channel();
+    let (upload, body) = channel();
     let mut request = post(body);
     let headers = request.headers_mut();
     headers.insert("content-length", 5.into());
     let sent = start(&pool, &backend.upstream(), request, timeouts());
     let (mut peer, _) = backend.request().await;
-    upload.send_data(Bytes::from_static(b"four")).await.unwrap();
+    upload.data(Bytes::from_static(b"four")).await;
     drop(upload);
     let failed = sent.await.unwrap().unwrap_err();
     let detail = "the request's body was shorter than its Content-Length";

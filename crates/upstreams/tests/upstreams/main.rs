@@ -3,6 +3,7 @@
 
 mod backend;
 mod client;
+mod crowd;
 mod faults;
 mod reuse;
 mod silence;

@@ -120,15 +120,12 @@ async fn the_next_exchange_on_a_connection_has_all_of_its_own_time() {
 #[tokio::test]
 async fn waiting_for_our_own_upload_is_not_its_silence() {
     let (backend, pool) = (Backend::new().await, pool());
-    let (mut upload, body) = channel();
+    let (upload, body) = channel();
     let sent = start(&pool, &backend.upstream(), post(body), idle(LIMIT));
     let (mut peer, _) = backend.request().await;
     for _ in 0..3 {
         pass(10 * LIMIT).await;
-        upload
-            .send_data(Bytes::from_static(b"hello"))
-            .await
-            .unwrap();
+        upload.data(Bytes::from_static(b"hello")).await;
         peer.until("hello").await;
     }
     drop(upload);

@@ -108,7 +108,7 @@ async fn a_body_of_unknown_length_is_sent_in_chunks_whatever_the_method() {
     for method in [http::Method::POST, http::Method::GET, http::Method::DELETE] {
         let (backend, pool) = (Backend::new().await, pool());
         let upstream = backend.upstream();
-        let (mut upload, body) = channel();
+        let (upload, body) = channel();
         let mut request = post(body);
         *request.method_mut() = method;
         let headers = request.headers_mut();
@@ -116,14 +116,11 @@ async fn a_body_of_unknown_length_is_sent_in_chunks_whatever_the_method() {
         let sent = start(&pool, &upstream, request, timeouts());
         let (mut peer, head) = backend.request().await;
         assert!(head.contains("transfer-encoding: chunked\r\n"), "{head}");
-        upload
-            .send_data(Bytes::from_static(b"hello"))
-            .await
-            .unwrap();
+        upload.data(Bytes::from_static(b"hello")).await;
         peer.until("5\r\nhello\r\n").await;
         let mut trailers = HeaderMap::new();
         trailers.insert("sum", "5".parse().unwrap());
-        upload.send_trailers(trailers).await.unwrap();
+        upload.trailers(trailers).await;
         drop(upload);
         peer.until("0\r\nsum: 5\r\n\r\n").await;
         peer.write("HTTP/1.1 204 No Content\r\n\r\n").await;
@@ -136,16 +133,13 @@ async fn a_body_of_unknown_length_is_sent_in_chunks_whatever_the_method() {
 async fn a_streamed_body_of_known_length_leaves_its_connection_usable() {
     let (backend, pool) = (Backend::new().await, pool());
     let upstream = backend.upstream();
-    let (mut upload, body) = channel();
+    let (upload, body) = channel();
     let mut request = post(body);
     let headers = request.headers_mut();
     headers.insert("content-length", 5.into());
     let sent = start(&pool, &upstream, request, timeouts());
     let (mut peer, _) = backend.request().await;
-    upload
-        .send_data(Bytes::from_static(b"hello"))
-        .await
-        .unwrap();
+    upload.data(Bytes::from_static(b"hello")).await;
     peer.until("hello").await;
     peer.write("HTTP/1.1 204 No Content\r\n\r\n").await;
     assert_eq!(sent.await.unwrap().unwrap().head.status, 204);
@@ -156,14 +150,14 @@ async fn a_streamed_body_of_known_length_leaves_its_connection_usable() {
 async fn both_directions_run_at_once() {
     let (backend, pool) = (Backend::new().await, pool());
     let upstream = backend.upstream();
-    let (mut upload, body) = channel();
+    let (upload, body) = channel();
     let sent = start(&pool, &upstream, post(body), timeouts());
     let (mut peer, _) = backend.request().await;
     peer.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
         .await;
     let mut answer = sent.await.unwrap().unwrap();
     for word in ["ping", "pong"] {
-        upload.send_data(Bytes::from(word)).await.unwrap();
+        upload.data(Bytes::from(word)).await;
         let echoed = peer.until(&format!("4\r\n{word}\r\n")).await;
         peer.write(&echoed).await;
         assert_eq!(data(&mut answer.body).await, word);

@@ -16,6 +16,9 @@ use tokio_rustls::server::TlsStream;
 use crate::backend::Backend;
 use crate::client::{counts, eventually, get, pool, read, read_text, start, timeouts};
 
+/// What the backend speaks.
+const BOTH: &[&[u8]] = &[b"h2", b"http/1.1"];
+
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
 fn authority(name: &str) -> Authority {
@@ -29,7 +32,7 @@ fn params(name: &str) -> CertificateParams {
     CertificateParams::new([name.to_owned()]).unwrap()
 }
 
-fn acceptor(authority: &Authority, params: &CertificateParams) -> TlsAcceptor {
+fn acceptor(authority: &Authority, params: &CertificateParams, protocols: &[&[u8]]) -> TlsAcceptor {
     let key = KeyPair::generate().unwrap();
     let certificate = params.signed_by(&key, authority).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -42,7 +45,7 @@ fn acceptor(authority: &Authority, params: &CertificateParams) -> TlsAcceptor {
             PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
         )
         .unwrap();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     TlsAcceptor::from(Arc::new(config))
 }
 
@@ -81,7 +84,7 @@ async fn accept(
 #[tokio::test]
 async fn a_trusted_backend_is_spoken_to_and_its_connection_used_again() {
     let authority = authority("ours");
-    let acceptor = acceptor(&authority, &params("localhost"));
+    let acceptor = acceptor(&authority, &params("localhost"), BOTH);
     let (backend, pool) = (Backend::new().await, trusting(&authority));
     let upstream = https(&backend);
     let sent = start(&pool, &upstream, get(), timeouts());
@@ -107,7 +110,7 @@ async fn a_trusted_backend_is_spoken_to_and_its_connection_used_again() {
 #[tokio::test]
 async fn an_end_that_tls_does_not_confirm_is_no_end() {
     let authority = authority("ours");
-    let acceptor = acceptor(&authority, &params("localhost"));
+    let acceptor = acceptor(&authority, &params("localhost"), BOTH);
     let (backend, pool) = (Backend::new().await, trusting(&authority));
     let sent = start(&pool, &https(&backend), get(), timeouts());
     let mut tls = accept(&backend, &acceptor).await.unwrap();
@@ -145,7 +148,7 @@ async fn a_backend_that_is_not_trusted_gets_no_request() {
         (&ours, expired, "its certificate has expired"),
         (&ours, early, "its certificate is not valid yet"),
     ] {
-        let acceptor = acceptor(issuer, &params);
+        let acceptor = acceptor(issuer, &params, BOTH);
         let (backend, pool) = (Backend::new().await, trusting(&ours));
         let upstream = https(&backend);
         let sent = start(&pool, &upstream, get(), timeouts());
@@ -166,8 +169,24 @@ async fn a_backend_without_tls_is_no_connection() {
     peer.write("HTTP/1.1 400 Bad Request\r\n\r\n").await;
     let failed = sent.await.unwrap().unwrap_err();
     assert_eq!((failed.cause, failed.seen), (Cause::Connect, Seen::No));
-    let start = format!("TLS with {} failed: ", upstream.authority());
-    assert!(failed.detail.starts_with(&start), "{}", failed.detail);
+    let authority = upstream.authority();
+    let detail = format!("TLS with {authority} failed: the peer does not speak TLS");
+    assert_eq!(failed.detail, detail);
+}
+
+#[tokio::test]
+async fn a_backend_with_another_protocol_is_no_connection() {
+    let authority = authority("ours");
+    let acceptor = acceptor(&authority, &params("localhost"), &[b"h2"]);
+    let (backend, pool) = (Backend::new().await, trusting(&authority));
+    let upstream = https(&backend);
+    let sent = start(&pool, &upstream, get(), timeouts());
+    assert!(accept(&backend, &acceptor).await.is_err());
+    let failed = sent.await.unwrap().unwrap_err();
+    assert_eq!((failed.cause, failed.seen), (Cause::Connect, Seen::No));
+    let authority = upstream.authority();
+    let detail = format!("TLS with {authority} failed: the peer does not speak HTTP/1.1");
+    assert_eq!(failed.detail, detail);
 }
 
 #[test]
