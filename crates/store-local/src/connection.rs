@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// Settings of every connection.
@@ -18,13 +19,20 @@ const COMMON: &str = "
     PRAGMA foreign_keys = OFF;
 ";
 
+/// Without the planner's stability guarantee a statement is parsed anew whenever a value bound to it
+/// might change its plan; ours have one plan each.
+fn common(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    conn.execute_batch(COMMON)
+}
+
 /// Opens a connection that may write, creating the file, and leaves the file as it is.
 pub(crate) fn writable(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
-    conn.execute_batch(COMMON)?;
+    common(&conn)?;
     Ok(conn)
 }
 
@@ -64,7 +72,7 @@ pub(crate) fn limit(conn: &Connection, bytes: Option<u64>) -> rusqlite::Result<(
 pub(crate) fn checkpointer(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
-    conn.execute_batch(COMMON)?;
+    common(&conn)?;
     conn.execute_batch("PRAGMA synchronous = FULL; PRAGMA busy_timeout = 0;")?;
     Ok(conn)
 }
@@ -73,7 +81,7 @@ pub(crate) fn checkpointer(path: &Path) -> rusqlite::Result<Connection> {
 pub(crate) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
-    conn.execute_batch(COMMON)?;
+    common(&conn)?;
     conn.execute_batch("PRAGMA cache_size = -2048; PRAGMA busy_timeout = 5000;")?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(conn)

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use raincheck_store::Store;
-use raincheck_store::conformance::Engine;
+use raincheck_store::conformance::histories::histories;
+use raincheck_store::conformance::{Engine, Memory};
 use raincheck_store_local::{LocalStore, Options};
 
 struct Disk(tempfile::TempDir);
@@ -17,3 +18,8 @@ impl Engine for Disk {
 }
 
 raincheck_store::conformance!(Disk(tempfile::tempdir().unwrap()));
+
+#[test]
+fn random_histories_mean_what_they_mean_in_the_model() {
+    histories(64, || Disk(tempfile::tempdir().unwrap()), Memory::default);
+}

@@ -24,6 +24,8 @@ struct State {
     /// Bytes that are in the file.
     filed: u64,
     tail: Tail,
+    /// Whether its owner is gone.
+    abandoned: bool,
 }
 
 /// Where the bytes of a read are.
@@ -124,12 +126,13 @@ impl Growth {
         }
         let (id, file) = self.shared.bodies.create()?;
         let mut state = self.state();
-        if state.file.is_some() {
-            drop(state);
+        // A call that was given up, or an owner that is gone, may have come in between.
+        let needless = state.file.is_some() || state.abandoned;
+        state.file.get_or_insert_with(|| (id, Arc::new(file)));
+        drop(state);
+        if needless {
             self.shared.bodies.abandoned(id);
-            return Ok(());
         }
-        state.file = Some((id, Arc::new(file)));
         Ok(())
     }
 
@@ -192,8 +195,12 @@ impl Growth {
 
     /// Nobody will refer to the body unless a change that was handed in does.
     pub(super) fn abandon(&self) {
-        if let Some((id, _)) = &self.state().file {
-            self.shared.bodies.abandoned(*id);
+        let mut state = self.state();
+        state.abandoned = true;
+        let file = state.file.as_ref().map(|(id, _)| *id);
+        drop(state);
+        if let Some(id) = file {
+            self.shared.bodies.abandoned(id);
         }
     }
 }
