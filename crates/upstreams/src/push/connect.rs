@@ -137,3 +137,35 @@ fn refused(address: SocketAddr, error: &io::Error) -> String {
         _ => format!("no connection to {address}: {error}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use tokio::net::TcpListener;
+
+    use super::any;
+
+    async fn listener() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    #[tokio::test]
+    async fn another_address_is_tried_when_one_refuses() {
+        let (closed, first) = listener().await;
+        drop(closed);
+        let (_open, second) = listener().await;
+        let tcp = any(vec![first, second]).await.unwrap();
+        assert_eq!(tcp.peer_addr().unwrap(), second);
+    }
+
+    #[tokio::test]
+    async fn when_all_refuse_all_are_named() {
+        let (first, second) = (listener().await.1, listener().await.1);
+        let problem = any(vec![first, second, first]).await.unwrap_err();
+        let expected = format!("connection refused by {first}; connection refused by {second}");
+        assert_eq!(problem, expected);
+    }
+}
