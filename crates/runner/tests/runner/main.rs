@@ -9,5 +9,6 @@ mod drain;
 mod loops;
 mod orders;
 mod queue;
+mod reload;
 mod retries;
 mod world;

@@ -58,7 +58,7 @@ async fn retry_after_of_the_backend_is_obeyed() {
         .await;
     let waits = world.queued(job.id()).await;
     assert!(waits.due_at().unwrap() >= before.after(Duration::from_secs(3_600)));
-    assert_eq!(world.runner.in_flight(), 0);
+    world.until_in_flight(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -102,8 +102,8 @@ impl World {
 
     /// A request to the first route.
     pub fn accepted(&self, method: Method, body: impl Into<Bytes>) -> Accepted {
-        let route = self.runner.routes().iter().next().unwrap();
-        self.accepted_by(route, method, body)
+        let route = Arc::clone(self.runner.routes().iter().next().unwrap());
+        self.accepted_by(&route, method, body)
     }
 
     pub fn accepted_by(
