@@ -108,11 +108,12 @@ impl Service {
         came: Instant,
     ) -> Result<(Arc<Route>, Result<Response<Payload>, Problem>), Problem> {
         let routes = self.runner.routes();
-        let Some(route) = routes.find(&parts.method, host, parts.uri.path()) else {
+        let found = routes.find(&parts.method, host, parts.uri.path()).cloned();
+        drop(routes);
+        let Some(route) = found else {
             let detail = format!("no route takes {} {}", parts.method, parts.uri.path());
             return Err(Problem::new(ProblemCode::RouteNotFound, detail));
         };
-        let route = Arc::clone(route);
         let answer = self
             .in_mode(&route, parts, incoming, (host, peer), came)
             .await;

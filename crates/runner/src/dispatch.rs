@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use raincheck_core::id::RouteName;
 use raincheck_core::route::Route;
 use tokio::time::Instant;
 
@@ -27,9 +28,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             if shared.draining.is_cancelled() {
                 return;
             }
-            if let Some(route) = shared.routes.named(&name)
-                && let Err(error) = shared.fill(route).await
-            {
+            if let Err(error) = shared.fill(&name).await {
                 tracing::error!(route = %name, %error, "a queue could not be read");
                 shared.dispatch.ring_at(&name, now.after(AGAIN));
             }
@@ -46,8 +45,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         }
         if Instant::now() >= round {
             round = Instant::now() + ROUND;
-            shared
-                .routes
+            let routes = shared.routes.get();
+            routes
                 .iter()
                 .for_each(|route| shared.dispatch.ring(&route.name));
         }
@@ -55,10 +54,15 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 }
 
 impl Shared {
-    /// Starts as many attempts of a route as there are due jobs and permits.
-    async fn fill(self: &Arc<Self>, route: &Arc<Route>) -> Result<(), raincheck_store::Error> {
-        while self.store.waiting(&route.name) > 0 && !self.draining.is_cancelled() {
-            let permits = self.take_permits(route);
+    /// Starts as many attempts of a route as there are due jobs and permits. The route is looked
+    /// up anew for each batch: it may be another one now, or gone.
+    async fn fill(self: &Arc<Self>, name: &RouteName) -> Result<(), raincheck_store::Error> {
+        while self.store.waiting(name) > 0 && !self.draining.is_cancelled() {
+            let Some(route) = self.routes.named(name) else {
+                self.homeless.notify_one();
+                return Ok(());
+            };
+            let permits = self.take_permits(&route);
             if permits.is_empty() {
                 return Ok(());
             }
@@ -72,7 +76,7 @@ impl Shared {
             let got = leases.len();
             for (lease, permit) in leases.into_iter().zip(permits) {
                 let attempt = Attempt {
-                    route: Arc::clone(route),
+                    route: Arc::clone(&route),
                     permit,
                 };
                 self.spawn_leased(attempt, lease.job);

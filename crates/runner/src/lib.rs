@@ -8,6 +8,7 @@
 //! * [`change`]: load, apply, commit, perform: how every job changes here;
 //! * [`sweep`]: deadlines and retention;
 //! * [`rescue`]: attempts whose end nobody will tell;
+//! * [`reload`]: the routes that hold, and others in their place;
 //! * [`watch`]: who waits for which job;
 //! * [`drain`]: stop leasing, finish or hand back.
 
@@ -22,6 +23,7 @@ mod error;
 mod orders;
 mod pace;
 pub mod permits;
+mod reload;
 mod rescue;
 pub mod result;
 mod running;
@@ -43,6 +45,7 @@ use raincheck_core::time::Timestamp;
 use raincheck_store::Store;
 use raincheck_telemetry::Metrics;
 use raincheck_upstreams::Upstreams;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -60,7 +63,7 @@ pub struct Options {
     pub store: Arc<dyn Store>,
     /// How backends are reached.
     pub upstreams: Upstreams,
-    /// What is promised.
+    /// What is promised until [`Runner::reload`].
     pub routes: Arc<RouteTable>,
     /// Clock and chance.
     pub ambient: Arc<dyn Ambient>,
@@ -80,7 +83,7 @@ pub struct Runner {
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) upstreams: Upstreams,
-    pub(crate) routes: Arc<RouteTable>,
+    pub(crate) routes: reload::Current,
     pub(crate) ambient: Arc<dyn Ambient>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) permits: permits::Permits,
@@ -88,6 +91,8 @@ pub(crate) struct Shared {
     pub(crate) watchers: watch::Watchers,
     pub(crate) pace: pace::Pace,
     pub(crate) dispatch: Arc<bell::Bell>,
+    /// Rung when jobs may wait for a route that is gone.
+    pub(crate) homeless: Notify,
     /// Attempts, and changes that must not be dropped half-way.
     pub(crate) tasks: TaskTracker,
     pub(crate) loops: TaskTracker,
@@ -123,13 +128,14 @@ impl Runner {
             permits: permits::Permits::new(&routes, attempts, &dispatch),
             store,
             upstreams,
-            routes,
+            routes: reload::Current::new(routes),
             ambient,
             metrics,
             running: running::Running::default(),
             watchers: watch::Watchers::default(),
             pace: pace::Pace::default(),
             dispatch,
+            homeless: Notify::new(),
             tasks: TaskTracker::new(),
             loops: TaskTracker::new(),
             draining: CancellationToken::new(),
@@ -137,7 +143,7 @@ impl Runner {
             hand_back: CancellationToken::new(),
             stopped: CancellationToken::new(),
         });
-        for route in shared.routes.iter() {
+        for route in shared.routes.get().iter() {
             shared.dispatch.ring(&route.name);
         }
         shared.loops.spawn(dispatch::run(Arc::clone(&shared)));
@@ -151,9 +157,9 @@ impl Runner {
         &self.shared.store
     }
 
-    /// The routes.
-    pub fn routes(&self) -> &Arc<RouteTable> {
-        &self.shared.routes
+    /// The routes that hold now.
+    pub fn routes(&self) -> Arc<RouteTable> {
+        self.shared.routes.get()
     }
 
     /// Clock and chance.

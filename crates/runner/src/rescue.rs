@@ -27,6 +27,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         tokio::select! {
             biased;
             () = shared.stopped.cancelled() => return,
+            () = shared.homeless.notified() => {}
             () = tokio::time::sleep(if orphans { AGAIN } else { LEASE / 3 }) => {}
         }
         let now = shared.now();
@@ -95,17 +96,21 @@ impl Shared {
     /// Fails queued jobs whose route is not configured any more: nobody would ever run them.
     async fn fail_homeless(&self) {
         for (route, status, count) in self.store.counts() {
-            if status == Status::Queued
-                && count > 0
-                && self.routes.named(&route).is_none()
-                && let Err(error) = self.fail_all_of(&route).await
-            {
-                tracing::error!(%route, %error, "jobs of a route that is gone were not failed");
+            if status == Status::Queued && count > 0 && self.routes.named(&route).is_none() {
+                match self.fail_all_of(&route).await {
+                    Ok(0) => {}
+                    Ok(jobs) => tracing::warn!(%route, jobs, "queued jobs failed: no such route"),
+                    Err(error) => {
+                        tracing::error!(%route, %error, "jobs without a route were not failed");
+                    }
+                }
             }
         }
     }
 
-    async fn fail_all_of(&self, route: &RouteName) -> Result<(), Error> {
+    /// Says how many there were.
+    async fn fail_all_of(&self, route: &RouteName) -> Result<usize, Error> {
+        let mut count = 0;
         let mut filter = Filter {
             status: Some(Status::Queued),
             route: Some(route.clone()),
@@ -121,13 +126,15 @@ impl Shared {
             }));
             for result in failed.await {
                 match result {
-                    Ok(_) | Err(Error::Refused(_) | Error::NotFound) => {}
+                    Ok(_) => count += 1,
+                    Err(Error::Refused(_) | Error::NotFound) => {}
                     Err(error) => return Err(error),
                 }
             }
             filter.before = page.next;
-            if filter.before.is_none() || self.stopped.is_cancelled() {
-                return Ok(());
+            let is_back = self.routes.named(route).is_some();
+            if filter.before.is_none() || is_back || self.stopped.is_cancelled() {
+                return Ok(count);
             }
         }
     }

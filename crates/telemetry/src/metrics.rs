@@ -1,6 +1,7 @@
 //! The metrics themselves. Those of a route are resolved once, so that a request only counts.
 
 use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
@@ -30,10 +31,20 @@ fn histogram() -> Histogram {
 /// All metrics of a process.
 pub struct Metrics {
     registry: Registry,
-    routes: HashMap<RouteName, RouteMetrics>,
+    families: Families,
+    /// One entry for each route this process has had.
+    routes: RwLock<HashMap<RouteName, Arc<RouteMetrics>>>,
     jobs: Family<JobsLabel, Gauge>,
     in_flight: Gauge,
     problems: Family<ProblemLabel, Counter>,
+}
+
+/// What is counted for each route.
+struct Families {
+    requests: Family<AnswerLabel, Counter>,
+    answer_seconds: Histograms,
+    attempts: Family<AttemptLabel, Counter>,
+    attempt_seconds: Histograms,
 }
 
 /// What kind of answer a client got.
@@ -53,7 +64,6 @@ const ANSWERS: [&str; 4] = ["relayed", "ticket", "replayed", "problem"];
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
 /// The metrics of one route.
-#[derive(Clone)]
 pub struct RouteMetrics {
     answers: [[Counter; 4]; 4],
     answer_seconds: Histogram,
@@ -88,63 +98,83 @@ impl RouteMetrics {
     }
 }
 
+impl Families {
+    fn registered(registry: &mut Registry) -> Self {
+        let families = Self {
+            requests: Family::default(),
+            answer_seconds: Histograms::new_with_constructor(histogram),
+            attempts: Family::default(),
+            attempt_seconds: Histograms::new_with_constructor(histogram),
+        };
+        register(registry, names::REQUESTS, families.requests.clone());
+        let answer_seconds = families.answer_seconds.clone();
+        register(registry, names::ANSWER_SECONDS, answer_seconds);
+        register(registry, names::ATTEMPTS, families.attempts.clone());
+        let attempt_seconds = families.attempt_seconds.clone();
+        register(registry, names::ATTEMPT_SECONDS, attempt_seconds);
+        families
+    }
+
+    fn of(&self, name: &RouteName) -> RouteMetrics {
+        let route = name.as_str().to_owned();
+        let outcome = |outcome| {
+            let label = AttemptLabel {
+                route: route.clone(),
+                outcome,
+            };
+            self.attempts.get_or_create(&label).clone()
+        };
+        let label = RouteLabel {
+            route: route.clone(),
+        };
+        RouteMetrics {
+            answers: answers(&self.requests, &route),
+            answer_seconds: self.answer_seconds.get_or_create(&label).clone(),
+            answered: outcome("answered"),
+            failed: outcome("failed"),
+            handed_back: outcome("handed_back"),
+            attempt_seconds: self.attempt_seconds.get_or_create(&label).clone(),
+        }
+    }
+}
+
 impl Metrics {
     /// Metrics for these routes.
     pub fn new<'a>(routes: impl Iterator<Item = &'a RouteName>) -> Self {
         let mut registry = Registry::default();
-        let requests = Family::<AnswerLabel, Counter>::default();
-        let answer_seconds = Histograms::new_with_constructor(histogram);
-        let attempts = Family::<AttemptLabel, Counter>::default();
-        let attempt_seconds = Histograms::new_with_constructor(histogram);
+        let families = Families::registered(&mut registry);
         let jobs = Family::<JobsLabel, Gauge>::default();
         let problems = Family::<ProblemLabel, Counter>::default();
         let in_flight = Gauge::default();
-        register(&mut registry, names::REQUESTS, requests.clone());
-        register(&mut registry, names::ANSWER_SECONDS, answer_seconds.clone());
-        register(&mut registry, names::ATTEMPTS, attempts.clone());
-        register(
-            &mut registry,
-            names::ATTEMPT_SECONDS,
-            attempt_seconds.clone(),
-        );
         register(&mut registry, names::JOBS, jobs.clone());
         register(&mut registry, names::IN_FLIGHT, in_flight.clone());
         register(&mut registry, names::PROBLEMS, problems.clone());
-        let routes = routes.map(|name| {
-            let route = name.as_str().to_owned();
-            let outcome = |outcome| {
-                let label = AttemptLabel {
-                    route: route.clone(),
-                    outcome,
-                };
-                attempts.get_or_create(&label).clone()
-            };
-            let label = RouteLabel {
-                route: route.clone(),
-            };
-            let metrics = RouteMetrics {
-                answers: answers(&requests, &route),
-                answer_seconds: answer_seconds.get_or_create(&label).clone(),
-                answered: outcome("answered"),
-                failed: outcome("failed"),
-                handed_back: outcome("handed_back"),
-                attempt_seconds: attempt_seconds.get_or_create(&label).clone(),
-            };
-            (name.clone(), metrics)
-        });
-        let routes = routes.collect();
-        Self {
+        let metrics = Self {
             registry,
-            routes,
+            families,
+            routes: RwLock::default(),
             jobs,
             in_flight,
             problems,
+        };
+        metrics.cover(routes);
+        metrics
+    }
+
+    /// Counts for these routes too. What has been counted stays, also for routes that are gone.
+    pub fn cover<'a>(&self, routes: impl Iterator<Item = &'a RouteName>) {
+        let mut known = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        for name in routes {
+            known
+                .entry(name.clone())
+                .or_insert_with(|| Arc::new(self.families.of(name)));
         }
     }
 
-    /// The metrics of a route; none if it is not one of those given at the start.
-    pub fn route(&self, name: &RouteName) -> Option<&RouteMetrics> {
-        self.routes.get(name)
+    /// The metrics of a route; none if it is not covered.
+    pub fn route(&self, name: &RouteName) -> Option<Arc<RouteMetrics>> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        routes.get(name).cloned()
     }
 
     /// A client was told a problem.
@@ -219,5 +249,23 @@ mod tests {
         assert!(text.contains("raincheck_jobs{route=\"render\",status=\"queued\"} 7"));
         let ticket = "raincheck_requests_total{route=\"render\",answer=\"ticket\",class=\"2xx\"} 1";
         assert!(text.contains(ticket), "{text}");
+    }
+
+    #[test]
+    fn a_route_that_comes_later_is_counted_and_none_is_forgotten() {
+        let (first, second) = ("first".parse().unwrap(), "second".parse().unwrap());
+        let metrics = Metrics::new([&first].into_iter());
+        assert!(metrics.route(&second).is_none());
+        metrics.route(&first).unwrap().handed_back();
+        metrics.cover([&second].into_iter());
+        metrics.cover([&first, &second].into_iter());
+        metrics.route(&first).unwrap().handed_back();
+        let text = metrics.expose(&[], 0);
+        for (route, count) in [("first", 2), ("second", 0)] {
+            let line = format!(
+                "raincheck_attempts_total{{route=\"{route}\",outcome=\"handed_back\"}} {count}"
+            );
+            assert!(text.contains(&line), "{line} is not in\n{text}");
+        }
     }
 }

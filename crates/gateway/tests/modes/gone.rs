@@ -31,7 +31,8 @@ async fn before_its_answer_a_client_that_goes_cancels() {
         drop(client);
         call.closed().await;
         assert_eq!(rig.store.commits(), 0);
-        let own = rig.runner.routes().iter().next().unwrap();
+        let routes = rig.runner.routes();
+        let own = routes.iter().next().unwrap();
         soon(rig.runner.permit(own)).await;
     }
 }
