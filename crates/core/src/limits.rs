@@ -12,12 +12,12 @@ pub const SEGMENT_FRAME_BYTES: usize = 64 * 1024;
 pub const REQUEST_HEAD_BYTES: usize = 64 * 1024;
 /// Bytes of a client's request target (path and query); beyond it: 414.
 pub const REQUEST_TARGET_BYTES: usize = 16 * 1024;
-/// Header fields in one request; beyond it: 431.
-pub const REQUEST_HEADERS: usize = 128;
+/// Header fields in one request; beyond it: 431. Up to a hundred are parsed without allocating.
+pub const REQUEST_HEADERS: usize = 100;
 /// Bytes of an upstream's status line and header section; beyond it: 502.
 pub const RESPONSE_HEAD_BYTES: usize = 256 * 1024;
 /// Header fields in one upstream response; beyond it: 502.
-pub const RESPONSE_HEADERS: usize = 256;
+pub const RESPONSE_HEADERS: usize = 100;
 /// Connections waiting to be accepted by us (listen backlog).
 pub const LISTEN_BACKLOG: i32 = 4096;
 /// Open client connections; further ones wait in the backlog.

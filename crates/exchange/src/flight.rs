@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use raincheck_core::outcome::Failure;
 use raincheck_store::Bodies;
@@ -11,6 +12,10 @@ use raincheck_store::Bodies;
 use crate::{Opened, Recorded, Recorder};
 
 type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
+
+/// For how long a flight is polled again by whoever waits for it, see
+/// [`Bounds::attended`](crate::open::Bounds::attended). Most answers come sooner and need no timer.
+pub const ATTENDED: Duration = Duration::from_secs(1);
 
 /// An exchange on its way. Dropping it closes the connection.
 pub enum Flight {
@@ -61,9 +66,17 @@ impl Flight {
     /// The failure that ended the exchange.
     pub async fn finish(self, bodies: &(impl Bodies + ?Sized)) -> Result<Recorded, Failure> {
         match self {
-            Self::ToEnd(flight) => flight.await,
-            Self::ToHead(flight) => Recorder::new(bodies).record(flight.await?).await,
+            Self::ToEnd(flight) => attend(flight).await,
+            Self::ToHead(flight) => Recorder::new(bodies).record(attend(flight).await?).await,
         }
+    }
+}
+
+/// Polls again once nobody else does, so that the flight sets the timer of its total time.
+async fn attend<T>(mut flight: Boxed<T>) -> Result<T, Failure> {
+    match tokio::time::timeout(ATTENDED, &mut flight).await {
+        Ok(landed) => landed,
+        Err(_) => flight.await,
     }
 }
 

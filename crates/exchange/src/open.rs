@@ -1,5 +1,10 @@
 //! Sends a request and returns when the response head is there; the rest is a body with limits.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Request;
 use raincheck_core::head::ResponseHead;
@@ -8,7 +13,7 @@ use raincheck_core::outcome::{Failure, Seen};
 use raincheck_core::policy::timeout::Timeouts;
 use raincheck_core::route::Upstream;
 use raincheck_upstreams::{OutBody, Upstreams};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use crate::incoming::{ResponseBody, too_late};
 
@@ -27,6 +32,9 @@ pub struct Bounds {
     pub timeouts: Timeouts,
     /// Bytes of the response body at most.
     pub max_response: Option<u64>,
+    /// For how long the caller polls again by itself, at its end at the latest: until then the total
+    /// time needs no timer. Zero where nobody does.
+    pub attended: Duration,
 }
 
 /// Sends `request`. Dropping the future closes the connection.
@@ -42,19 +50,46 @@ pub async fn open(
     let Bounds {
         timeouts,
         max_response,
+        attended,
     } = bounds;
     let begun = Instant::now();
     let total = timeouts.total.and_then(|total| begun.checked_add(total));
     let send = upstreams.send(upstream, request, timeouts);
     let answer = match total {
         None => send.await?,
-        Some(deadline) => tokio::time::timeout_at(deadline, send)
+        Some(deadline) => within(send, deadline, begun + attended)
             .await
-            .map_err(|_| too_late(timeouts, Seen::Maybe))??,
+            .ok_or_else(|| too_late(timeouts, Seen::Maybe))??,
     };
     let head = response_head(answer.head);
     let body = ResponseBody::new(answer.body, total.map(|at| (at, timeouts)), max_response)?;
     Ok(Opened { head, body })
+}
+
+/// The output of `future`, or none once `deadline` has passed. No timer is set before `attended`:
+/// until then the caller polls again by itself.
+async fn within<F: Future>(future: F, deadline: Instant, attended: Instant) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut sleep = pin!(None::<Sleep>);
+    let attended = attended.min(deadline);
+    let mut alone = false;
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        alone = alone || Instant::now() >= attended;
+        if !alone {
+            return Poll::Pending;
+        }
+        if sleep.is_none() {
+            sleep.set(Some(tokio::time::sleep_until(deadline)));
+        }
+        match sleep.as_mut().as_pin_mut() {
+            Some(sleep) => sleep.poll(cx).map(|()| None),
+            None => Poll::Pending,
+        }
+    })
+    .await
 }
 
 fn response_head(mut parts: http::response::Parts) -> ResponseHead {

@@ -14,7 +14,7 @@ use raincheck_core::prefer::Prefer;
 use raincheck_core::problem::Problem;
 use raincheck_core::route::{HoldUntil, OnDisconnect, Route};
 use raincheck_core::time::Timestamp;
-use raincheck_exchange::flight::Landed;
+use raincheck_exchange::flight::{ATTENDED, Landed};
 use raincheck_exchange::open::{Bounds, open};
 use raincheck_exchange::{Flight, Opened, Outbound, Payload, Recorder, replay};
 use raincheck_runner::accept::{Accepted, Adopted};
@@ -170,6 +170,7 @@ fn take_off(runner: &Runner, accepted: &Accepted, started_at: Timestamp) -> Flig
     let bounds = Bounds {
         timeouts,
         max_response: route.max_response,
+        attended: ATTENDED.min(route.hold),
     };
     let upstreams = runner.upstreams().clone();
     let hold_until = route.hold_until;
@@ -186,6 +187,14 @@ impl Held<'_> {
         let Some(inner) = &mut self.inner else {
             return Came::HoldOver;
         };
+        // Most answers are quick. Only a wait that lasts is worth a place among those who must be
+        // told of a stop, whose list has one lock for all.
+        let quick = until.min(Instant::now() + ATTENDED);
+        tokio::select! {
+            biased;
+            landed = &mut inner.flight => return Came::Landed(landed),
+            () = tokio::time::sleep_until(quick) => {}
+        }
         tokio::select! {
             biased;
             landed = &mut inner.flight => Came::Landed(landed),

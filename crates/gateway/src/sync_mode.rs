@@ -1,6 +1,7 @@
 //! Forward and relay: nothing is stored, and the client's going away ends the exchange.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Response;
 use http_body::Body as _;
@@ -48,6 +49,7 @@ impl Service {
         let bounds = Bounds {
             timeouts,
             max_response: route.max_response,
+            attended: Duration::ZERO,
         };
         match open(runner.upstreams(), &route.upstream, request, bounds).await {
             Ok(mut opened) => {
@@ -69,7 +71,7 @@ impl Service {
                 "{} exchanges of route '{}' are in flight and none ended in {:?} (concurrency)",
                 route.concurrency, route.name, route.connect_timeout
             );
-            let wait = std::time::Duration::from_secs(1);
+            let wait = Duration::from_secs(1);
             Problem::new(ProblemCode::Overloaded, detail).retry_after(wait)
         })
     }

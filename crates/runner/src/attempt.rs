@@ -131,6 +131,7 @@ impl Shared {
         let bounds = Bounds {
             timeouts,
             max_response: route.max_response,
+            attended: std::time::Duration::ZERO,
         };
         let opened = open(&self.upstreams, &route.upstream, wire, bounds).await?;
         Recorder::new(&*self.store).record(opened).await

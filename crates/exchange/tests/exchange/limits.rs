@@ -117,6 +117,7 @@ async fn a_head_that_takes_too_long_fails_at_its_time() {
     let bounds = Bounds {
         timeouts: timeouts(Cause::Timeout),
         max_response: None,
+        attended: Duration::ZERO,
     };
     let begun = Instant::now();
     let failure = open(&pool, &upstream, request, bounds).await.err().unwrap();

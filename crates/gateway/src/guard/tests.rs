@@ -261,9 +261,9 @@ fn limits_have_codes_of_their_own() {
     );
     let endless = format!("GET / HTTP/1.1\r\nx: {}", "a".repeat(70 << 10));
     assert_eq!(code(endless), Some(ProblemCode::HeadersTooLarge));
-    assert_eq!(head(&["x: y"; 127].join("\r\n")), None);
+    assert_eq!(head(&["x: y"; 99].join("\r\n")), None);
     assert_eq!(
-        head(&["x: y"; 128].join("\r\n")),
+        head(&["x: y"; 100].join("\r\n")),
         Some(ProblemCode::HeadersTooLarge)
     );
 }

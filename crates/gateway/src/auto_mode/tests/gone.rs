@@ -203,5 +203,6 @@ async fn a_stop_ends_the_hold() {
     };
     let (got, ()) = tokio::join!(rig.serve(inner, begun + HOLD), stopping);
     assert_eq!(got, Got::Ticket(id));
-    assert!(begun.elapsed() < Duration::from_secs(1));
+    // Told within the time for which a wait does not listen for stops.
+    assert!(begun.elapsed() < HOLD / 2, "{:?}", begun.elapsed());
 }
