@@ -4,9 +4,11 @@
 //! ```text
 //! cargo run --release -p raincheck-store-local --example accepts -- accepts [SECONDS] [DIR]
 //! cargo run --release -p raincheck-store-local --example accepts -- lives   [SECONDS] [DIR]
+//! cargo run --release -p raincheck-store-local --example accepts -- rate PER_S [DIR]
 //! cargo run --release -p raincheck-store-local --example accepts -- fill JOBS DIR
 //! cargo run --release -p raincheck-store-local --example accepts -- reopen DIR
 //! cargo run --release -p raincheck-store-local --example accepts -- empty DIR
+//! cargo run --release -p raincheck-store-local --example accepts -- verify DIR
 //! cargo run --release -p raincheck-store-local --example accepts -- stream MIB [DIR]
 //! ```
 
@@ -31,7 +33,7 @@ use raincheck_core::route::RetryPolicy;
 use raincheck_core::time::Timestamp;
 use raincheck_store::{Bodies, Body, Change, Commit, Filter, Jobs, Put, Queue, Store};
 use raincheck_store::{StoredRequest, StoredResponse};
-use raincheck_store_local::{LocalStore, Options};
+use raincheck_store_local::{LocalStore, Options, verify};
 
 /// How often a read is repeated.
 const READS: u32 = 20_000;
@@ -47,7 +49,9 @@ fn main() {
     match arg(0) {
         None | Some("accepts") => runtime.block_on(rounds(seconds(), &dir(2), Work::Accept)),
         Some("lives") => runtime.block_on(rounds(seconds(), &dir(2), Work::Live)),
+        Some("rate") => runtime.block_on(rate(arg(1).unwrap().parse().unwrap(), &dir(2))),
         Some("fill") => runtime.block_on(fill(arg(1).unwrap().parse().unwrap(), &dir(2))),
+        Some("verify") => println!("{:#?}", verify(dir(1)).unwrap()),
         Some("empty") => runtime.block_on(empty(&dir(1))),
         Some("stream") => runtime.block_on(stream(arg(1).unwrap().parse().unwrap(), &dir(2))),
         Some("reopen") => runtime.block_on(reopen(&dir(1))),
@@ -95,17 +99,8 @@ async fn round(clients: u64, time: Duration, dir: &Path, work: Work) {
     }
     let (cpu, written) = (cpu_time() - cpu, bytes_written() - written);
     let elapsed = began.elapsed();
-    took.sort_unstable();
-    let at = |part: f64| took[((took.len() - 1) as f64 * part) as usize];
-    let each = |what: f64| what / took.len() as f64;
-    println!(
-        "{clients:7} {:10.0} {:9} {:9} {:13.1} {:18.1}",
-        took.len() as f64 / elapsed.as_secs_f64(),
-        at(0.5).as_micros(),
-        at(0.99).as_micros(),
-        each(cpu.as_micros() as f64),
-        each(written as f64 / 1024.0),
-    );
+    print!("{clients:7} ");
+    report(&mut took, elapsed, cpu, written);
     store.close().await.unwrap();
 }
 
@@ -234,6 +229,53 @@ async fn live(store: &LocalStore, number: u64) {
     store.response(id).await.unwrap().unwrap();
     let change = Change::Delete { job: id, from };
     store.commit(change).await.unwrap();
+}
+
+/// Accepts jobs at a steady rate, whether or not earlier ones are durable.
+async fn rate(per_s: u64, dir: &Path) {
+    const SECONDS: u64 = 5;
+    let place = tempfile::tempdir_in(dir).unwrap();
+    let store = Arc::new(LocalStore::open(place.path(), Options::default()).unwrap());
+    let mut ticks = tokio::time::interval(Duration::from_millis(1));
+    let (cpu, written, began) = (cpu_time(), bytes_written(), Instant::now());
+    let mut accepts = tokio::task::JoinSet::new();
+    let mut number = 0;
+    while number < per_s * SECONDS {
+        ticks.tick().await;
+        let due = began.elapsed().as_micros() as u64 * per_s / 1_000_000;
+        while number < due {
+            number += 1;
+            let (store, number) = (store.clone(), number);
+            accepts.spawn(async move {
+                let began = Instant::now();
+                accept(&store, number).await;
+                began.elapsed()
+            });
+        }
+    }
+    let mut took = accepts.join_all().await;
+    report(
+        &mut took,
+        began.elapsed(),
+        cpu_time() - cpu,
+        bytes_written() - written,
+    );
+    store.close().await.unwrap();
+}
+
+/// Prints a line of the table, without the number of clients.
+fn report(took: &mut [Duration], elapsed: Duration, cpu: Duration, written: u64) {
+    took.sort_unstable();
+    let at = |part: f64| took[((took.len() - 1) as f64 * part) as usize];
+    let each = |what: f64| what / took.len() as f64;
+    println!(
+        "{:10.0} {:9} {:9} {:13.1} {:18.1}",
+        took.len() as f64 / elapsed.as_secs_f64(),
+        at(0.5).as_micros(),
+        at(0.99).as_micros(),
+        each(cpu.as_micros() as f64),
+        each(written as f64 / 1024.0),
+    );
 }
 
 async fn fill(jobs: u64, dir: &Path) {

@@ -2,10 +2,11 @@
 //!
 //! One sync serves every change of a batch, and nothing is answered before it has returned. While
 //! changes come one at a time each is written at once; as soon as a batch had several, the writer
-//! waits up to [`LINGER`] for as many again before it begins the next. That halves the work per
-//! change under load and costs a lone client nothing.
+//! waits a little for as many again before it begins the next (see `linger`). That halves the work
+//! per change under load and costs a lone client nothing.
 
 mod apply;
+mod linger;
 mod vacuum;
 
 use std::sync::Arc;
@@ -20,9 +21,8 @@ use crate::error::{Reach, reach, words};
 use crate::inbox::{Handed, Inbox, Next};
 use crate::shared::Shared;
 use apply::Routes;
+use linger::Linger;
 
-/// How long a batch waits to become as large as the one before.
-const LINGER: Duration = Duration::from_millis(2);
 /// How long nothing must have happened before the writer looks whether the file can be made
 /// smaller, and how long it waits between two steps of that.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -79,14 +79,14 @@ impl Writer {
             shared: Arc::clone(&self.shared),
             inbox: Arc::clone(&self.inbox),
         };
-        let mut expected = 1;
+        let mut linger = Linger::new();
         let mut idle = PAUSE;
         let mut batches = 0_u32;
         loop {
-            let linger = if expected > 1 { LINGER } else { Duration::ZERO };
-            match self.inbox.next(expected, linger, idle) {
+            let (expected, wait) = linger.next();
+            match self.inbox.next(expected, wait, idle) {
                 Next::Batch(batch) => {
-                    expected = batch.len();
+                    linger.had(batch.len());
                     idle = PAUSE;
                     batches = batches.wrapping_add(1);
                     self.write(batch);
@@ -95,7 +95,7 @@ impl Writer {
                     }
                 }
                 Next::Idle => {
-                    expected = 1;
+                    linger.idle();
                     let rested = idle == IDLE;
                     idle = if self.give_back_pages() { PAUSE } else { IDLE };
                     if rested {

@@ -21,5 +21,5 @@ raincheck_store::conformance!(Disk(tempfile::tempdir().unwrap()));
 
 #[test]
 fn random_histories_mean_what_they_mean_in_the_model() {
-    histories(64, || Disk(tempfile::tempdir().unwrap()), Memory::default);
+    histories(32, || Disk(tempfile::tempdir().unwrap()), Memory::default);
 }

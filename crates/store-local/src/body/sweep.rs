@@ -20,8 +20,10 @@ use super::registry::Chore;
 use crate::shared::Shared;
 use crate::verify;
 
-/// How long the thread waits for more, and for the keep lock to be free.
+/// How long the thread waits for the keep lock to be free.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long it waits for something to do before it looks again.
+const REST: Duration = Duration::from_secs(3600);
 
 /// The thread's own things.
 struct Sweeper {
@@ -50,7 +52,7 @@ impl Sweeper {
     fn run(&self) {
         self.leftovers();
         loop {
-            match self.shared.bodies.next_chore(PATIENCE) {
+            match self.shared.bodies.next_chore(REST) {
                 Chore::Delete(ids) => {
                     if self.delete(&ids).is_break() {
                         return;
