@@ -200,3 +200,15 @@ async fn the_timeout_of_a_route_ends_an_attempt() {
     first.closed().await;
     second.closed().await;
 }
+
+/// Another attempt may be due before the last one has given its lease back: it is not forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn attempts_without_a_wait_follow_at_once() {
+    let world = World::new(vec![Route {
+        retry: attempts(2_000, AT_ONCE),
+        ..route("r", &nobody().await)
+    }]);
+    // One alone: the bells of others would hide one that did not ring.
+    let job = world.submit(Method::POST).await;
+    assert_eq!(world.finished(job.id()).await.attempt(), 2_000);
+}
