@@ -196,4 +196,22 @@ mod tests {
         ));
         assert!(matches!(of(io::ErrorKind::Other), OpenError::Io { .. }));
     }
+
+    #[test]
+    fn only_want_of_room_and_damage_leave_the_store_working() {
+        use rusqlite::ffi;
+        let of = |code| reach(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        assert_eq!(of(ffi::SQLITE_FULL), Reach::Full);
+        assert_eq!(of(ffi::SQLITE_CORRUPT_INDEX), Reach::Damage);
+        for code in [
+            ffi::SQLITE_IOERR_FSYNC,
+            ffi::SQLITE_IOERR_WRITE,
+            ffi::SQLITE_IOERR_READ,
+            ffi::SQLITE_READONLY,
+            ffi::SQLITE_NOMEM,
+            ffi::SQLITE_MISUSE,
+        ] {
+            assert_eq!(of(code), Reach::Fault, "{code}");
+        }
+    }
 }

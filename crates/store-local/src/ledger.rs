@@ -19,7 +19,7 @@ pub(crate) struct Ledger {
 #[derive(Debug, Default)]
 pub(crate) struct Books {
     pub(crate) counts: HashMap<(u32, Status), u64>,
-    pub(crate) routes: Vec<NumberedRoute>,
+    pub(crate) routes: HashMap<RouteName, u32>,
     pub(crate) orphans: BTreeMap<JobId, FencingToken>,
 }
 
@@ -37,7 +37,9 @@ impl Ledger {
     /// Enters what a commit did.
     pub(crate) fn enter(&self, effects: &[Effect], new_routes: &[NumberedRoute]) {
         let mut books = self.books();
-        books.routes.extend_from_slice(new_routes);
+        for route in new_routes {
+            books.routes.insert(route.name.clone(), route.number);
+        }
         for effect in effects {
             if let Some(was) = effect.was {
                 let count = books.counts.entry(was).or_default();
@@ -52,38 +54,31 @@ impl Ledger {
 
     /// The number of a route that has ever had a job.
     pub(crate) fn number(&self, name: &RouteName) -> Option<u32> {
-        let books = self.books();
-        let route = books.routes.iter().find(|route| route.name == *name)?;
-        Some(route.number)
+        self.books().routes.get(name).copied()
     }
 
     /// The numbers of all routes that have ever had a job.
     pub(crate) fn numbers(&self) -> Vec<u32> {
-        self.books()
-            .routes
-            .iter()
-            .map(|route| route.number)
-            .collect()
+        self.books().routes.values().copied().collect()
     }
 
     /// How many jobs of a route are in a status.
     pub(crate) fn count(&self, name: &RouteName, status: Status) -> u64 {
-        let Some(number) = self.number(name) else {
-            return 0;
-        };
         let books = self.books();
-        books.counts.get(&(number, status)).copied().unwrap_or(0)
+        let number = books.routes.get(name);
+        let count = number.and_then(|number| books.counts.get(&(*number, status)));
+        count.copied().unwrap_or(0)
     }
 
     /// How many jobs of each route are in each status; those that are none are left out.
     pub(crate) fn counts(&self) -> Vec<(RouteName, Status, u64)> {
         let books = self.books();
         let mut counts = Vec::with_capacity(books.counts.len());
-        for route in &books.routes {
+        for (name, number) in &books.routes {
             for status in Status::ALL {
-                let count = books.counts.get(&(route.number, status)).copied();
+                let count = books.counts.get(&(*number, status)).copied();
                 if let Some(count @ 1..) = count {
-                    counts.push((route.name.clone(), status, count));
+                    counts.push((name.clone(), status, count));
                 }
             }
         }

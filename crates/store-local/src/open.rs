@@ -1,11 +1,12 @@
 //! Opening a data directory: lock, format, books, threads.
 
+use std::collections::HashMap;
 use std::ffi::c_int;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use raincheck_core::id::{FencingToken, JobId};
+use raincheck_core::id::{FencingToken, JobId, RouteName};
 use raincheck_core::job::Status;
 use raincheck_store::leases::Leases;
 use rusqlite::Connection;
@@ -14,7 +15,6 @@ use rusqlite::hooks::Wal;
 use crate::Options;
 use crate::body::registry::Registry;
 use crate::body::sweep;
-use crate::change::NumberedRoute;
 use crate::checkpoint::{self, Checkpoints};
 use crate::error::OpenError;
 use crate::fault::Fault;
@@ -48,7 +48,7 @@ pub(crate) fn open(root: &Path, options: &Options) -> Result<Opened, OpenError> 
     let routes = books.routes.clone();
     let shared = shared(&layout, books)?;
     let inbox = Arc::new(Inbox::new());
-    let threads = start(&layout, conn, lock, &shared, &inbox, &routes)?;
+    let threads = start(&layout, conn, lock, &shared, &inbox, routes)?;
     Ok(Opened {
         shared,
         inbox,
@@ -111,7 +111,7 @@ fn books(conn: &Connection) -> rusqlite::Result<Books> {
     for route in routes {
         let (number, name) = route?;
         if let Ok(name) = name.parse() {
-            books.routes.push(NumberedRoute { number, name });
+            books.routes.insert(name, number);
         }
     }
     let mut statement = conn.prepare(
@@ -135,8 +135,8 @@ fn orphans(conn: &Connection, books: &mut Books) -> rusqlite::Result<()> {
         "SELECT id, token FROM jobs INDEXED BY jobs_status WHERE route = ?1 AND status = ?2",
     )?;
     let processing = row::job::status_number(Status::Processing);
-    for route in &books.routes {
-        let mut rows = statement.query((route.number, processing))?;
+    for number in books.routes.values() {
+        let mut rows = statement.query((number, processing))?;
         while let Some(row) = rows.next()? {
             if let Some(id) = JobId::from_bytes(row.get(0)?) {
                 let token = row.get::<_, i64>(1)?.cast_unsigned();
@@ -153,7 +153,7 @@ fn start(
     lock: Lock,
     shared: &Arc<Shared>,
     inbox: &Arc<Inbox>,
-    routes: &[NumberedRoute],
+    routes: HashMap<RouteName, u32>,
 ) -> Result<Threads, OpenError> {
     let path = layout.database();
     let of_io = |error: std::io::Error| OpenError::of_io(layout.root(), &error);

@@ -9,14 +9,16 @@ mod apply;
 mod linger;
 mod vacuum;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use raincheck_core::id::RouteName;
 use raincheck_store as store;
 use rusqlite::Connection;
 
-use crate::change::{Effect, NumberedRoute, Prepared};
+use crate::change::{Effect, Prepared};
 use crate::error::{Reach, reach, words};
 use crate::inbox::{Handed, Inbox, Next};
 use crate::shared::Shared;
@@ -45,7 +47,7 @@ pub(crate) fn start(
     conn: Connection,
     shared: &Arc<Shared>,
     inbox: &Arc<Inbox>,
-    routes: &[NumberedRoute],
+    routes: HashMap<RouteName, u32>,
 ) -> std::io::Result<JoinHandle<Connection>> {
     let writer = Writer {
         conn,
@@ -154,6 +156,13 @@ impl Writer {
                 }
                 Err(refused) => {
                     self.shared.bodies.unclaimed(handed.change.files());
+                    if let store::Error::Fenced(_) = refused {
+                        // Nobody will come again with the answer of an attempt that is over.
+                        handed
+                            .change
+                            .files()
+                            .for_each(|id| self.shared.bodies.abandoned(id));
+                    }
                     answers.push((handed.done, Err(refused)));
                 }
             }

@@ -88,6 +88,23 @@ async fn a_store_that_nobody_serves_is_copied_too() {
 }
 
 #[tokio::test]
+async fn bodies_stay_while_somebody_copies_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let delete = accept(&store, id(1)).await;
+    let copier = std::fs::File::open(dir.path().join("keep.lock")).unwrap();
+    copier.lock_shared().unwrap();
+    store.commit(delete).await.unwrap();
+    store.close().await.unwrap();
+    assert_eq!(verify(dir.path()).unwrap().unreferred, 1);
+    copier.unlock().unwrap();
+    // Each start looks for what was left behind, unless it ends before it has.
+    while verify(dir.path()).unwrap().unreferred > 0 {
+        open(dir.path()).close().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_target_with_something_in_it_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     open(dir.path()).close().await.unwrap();

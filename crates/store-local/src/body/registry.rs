@@ -263,3 +263,71 @@ impl State {
         self.doomed.insert(id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registry() -> (tempfile::TempDir, Registry) {
+        let dir = tempfile::tempdir().unwrap();
+        let registry = Registry::new(dir.path().to_owned()).unwrap();
+        (dir, registry)
+    }
+
+    fn one(id: BodyId) -> std::iter::Once<BodyId> {
+        std::iter::once(id)
+    }
+
+    #[test]
+    fn an_owner_that_goes_takes_its_body_along() {
+        let (_dir, bodies) = registry();
+        let (id, _file) = bodies.create().unwrap();
+        assert!(bodies.is_ours(id) && !bodies.is_doomed(id));
+        bodies.abandoned(id);
+        assert!(bodies.is_doomed(id));
+        let path = path_of(bodies.root(), id);
+        assert!(path.exists());
+        bodies.delete(&[id]);
+        assert!(!path.exists() && !bodies.is_doomed(id));
+    }
+
+    #[test]
+    fn a_body_in_a_change_under_way_outlives_its_owner() {
+        let (_dir, bodies) = registry();
+        let (id, _file) = bodies.create().unwrap();
+        bodies.claimed(one(id));
+        bodies.abandoned(id);
+        assert!(!bodies.is_doomed(id));
+        bodies.referred(one(id));
+        bodies.close();
+        assert!(!bodies.is_doomed(id));
+    }
+
+    #[test]
+    fn a_body_in_a_refused_change_goes_with_its_owner() {
+        let (_dir, bodies) = registry();
+        let (id, _file) = bodies.create().unwrap();
+        bodies.claimed(one(id));
+        bodies.claimed(one(id));
+        bodies.abandoned(id);
+        bodies.unclaimed(one(id));
+        assert!(!bodies.is_doomed(id), "another change has it");
+        bodies.unclaimed(one(id));
+        assert!(bodies.is_doomed(id));
+    }
+
+    #[test]
+    fn what_no_commit_came_for_is_doomed_at_the_end() {
+        let (_dir, bodies) = registry();
+        let (left, _file) = bodies.create().unwrap();
+        let (unsure, _file) = bodies.create().unwrap();
+        bodies.claimed(one(unsure));
+        bodies.close();
+        assert!(bodies.is_doomed(left));
+        assert!(
+            !bodies.is_doomed(unsure),
+            "its commit may have survived a fault"
+        );
+        assert_ne!(left, unsure);
+    }
+}

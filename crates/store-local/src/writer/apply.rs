@@ -46,10 +46,9 @@ pub(super) struct Routes {
 }
 
 impl Routes {
-    pub(super) fn new(known: &[NumberedRoute]) -> Self {
-        let numbers = known.iter().map(|route| (route.name.clone(), route.number));
+    pub(super) fn new(numbers: HashMap<RouteName, u32>) -> Self {
         Self {
-            numbers: numbers.collect(),
+            numbers,
             new: Vec::new(),
         }
     }
