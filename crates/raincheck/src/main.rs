@@ -7,17 +7,16 @@ mod demo;
 mod exit;
 mod listen;
 mod output;
+mod report;
 mod shutdown;
 mod wire;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use raincheck_config::Errors;
-use serde_json::json;
 
 use exit::Code;
-use output::{Closed, Output};
+use output::Output;
 
 /// The system's allocator keeps what threads free to itself; under load that is half of our memory.
 #[global_allocator]
@@ -39,29 +38,9 @@ fn main() -> ExitCode {
     };
     let out = Output::new(cli.json);
     let code = cli::run(cli).unwrap_or_else(|error| {
-        report(&error, out);
-        exit::of(&error)
+        let code = exit::of(&error);
+        report::report(&error, Some(code), out);
+        code
     });
     code.into()
-}
-
-/// Tells an error: for people with its causes after it, for programs as one line of JSON.
-fn report(error: &anyhow::Error, out: Output) {
-    if error.is::<Closed>() {
-        return;
-    }
-    if out.is_json() {
-        let code = exit::of(error);
-        let findings = error.downcast_ref::<Errors>().map(Errors::findings);
-        out.say(json!({
-            "error": format!("{error:#}"),
-            "exit_code": code.number(),
-            "exit_word": code.word(),
-            "findings": findings,
-        }));
-    } else if let Some(errors) = error.downcast_ref::<Errors>() {
-        out.say(errors.render(out.colours()));
-    } else {
-        out.say(format_args!("error: {error:#}"));
-    }
 }

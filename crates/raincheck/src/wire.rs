@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use raincheck_api::Api;
 use raincheck_config::Plan;
 use raincheck_core::ambient::Ambient;
-use raincheck_core::route::RouteTable;
+use raincheck_core::route::{Route, RouteTable};
 use raincheck_exchange::Payload;
 use raincheck_gateway::server::{Abort, Handler, Peer, Server, ServerHandle, ServerOptions};
 use raincheck_gateway::service::{Local, Service};
@@ -50,8 +50,7 @@ pub fn start(
         body_idle_timeout: plan.server.body_timeout,
     };
     let metrics = Arc::new(Metrics::new(plan.routes.iter().map(|route| &route.name)));
-    let routes = RouteTable::new(plan.routes)
-        .map_err(|errors| anyhow::anyhow!("routes that passed the check collide: {errors:?}"))?;
+    let routes = table(plan.routes)?;
     let upstreams = Upstreams::new(raincheck_upstreams::Options::default())
         .context("TLS to upstreams cannot be set up")?;
     let runner = Runner::start(raincheck_runner::Options {
@@ -83,6 +82,12 @@ pub fn start(
         runner,
         store,
     })
+}
+
+/// The table of a plan's routes.
+pub fn table(routes: Vec<Route>) -> anyhow::Result<RouteTable> {
+    RouteTable::new(routes)
+        .map_err(|errors| anyhow::anyhow!("routes that passed the check collide: {errors:?}"))
 }
 
 fn server_options(plan: &Plan) -> ServerOptions {

@@ -1,5 +1,7 @@
 //! `raincheck serve`: run the gateway until it is asked to stop.
 
+mod reload;
+
 use std::sync::Arc;
 
 use raincheck_config::Plan;
@@ -8,13 +10,14 @@ use raincheck_store_local::{LocalStore, Options};
 use serde_json::json;
 
 use crate::ambient::System;
-use crate::cli::ServeArgs;
 use crate::cli::load::warn;
+use crate::cli::{ConfigArgs, ServeArgs};
 use crate::exit::Code;
 use crate::listen::Ports;
 use crate::output::Output;
 use crate::shutdown::{Signals, Why};
 use crate::wire::{self, Gateway};
+use reload::Reloads;
 
 /// Runs the gateway. Returns when it has stopped.
 pub fn run(args: ServeArgs, out: Output) -> anyhow::Result<Code> {
@@ -25,18 +28,22 @@ pub fn run(args: ServeArgs, out: Output) -> anyhow::Result<Code> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(serve(plan, out))
+    runtime.block_on(serve(args.config, plan, out))
 }
 
-async fn serve(plan: Plan, out: Output) -> anyhow::Result<Code> {
+async fn serve(config: ConfigArgs, plan: Plan, out: Output) -> anyhow::Result<Code> {
     let mut signals = Signals::listen()?;
+    let reloads = Reloads::listen(config, plan.clone(), out)?;
     let grace = plan.server.grace;
     let store = Arc::new(LocalStore::open(&plan.store.path, Options::default())?);
     let ports = Ports::open(&plan)?;
     let first_route = plan.routes.first().map(|route| route.pattern.to_string());
     let gateway = wire::start(plan, store, ports, Arc::new(System))?;
     ready(&gateway, first_route.as_deref(), out)?;
-    let why = gateway.until_stopped(&mut signals).await;
+    let why = tokio::select! {
+        why = gateway.until_stopped(&mut signals) => why,
+        never = reloads.run(&gateway.runner) => match never {},
+    };
     if let Why::StoreFailed(text) = &why {
         tracing::error!(
             why = text,
