@@ -1,7 +1,7 @@
 //! Sends a request and returns when the response head is there; the rest is a body with limits.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -54,10 +54,10 @@ pub async fn open(
     } = bounds;
     let begun = Instant::now();
     let total = timeouts.total.and_then(|total| begun.checked_add(total));
-    let send = upstreams.send(upstream, request, timeouts);
+    let mut send = pin!(upstreams.send(upstream, request, timeouts));
     let answer = match total {
         None => send.await?,
-        Some(deadline) => within(send, deadline, begun + attended)
+        Some(deadline) => within(send.as_mut(), deadline, begun + attended)
             .await
             .ok_or_else(|| too_late(timeouts, Seen::Maybe))??,
     };
@@ -68,8 +68,11 @@ pub async fn open(
 
 /// The output of `future`, or none once `deadline` has passed. No timer is set before `attended`:
 /// until then the caller polls again by itself.
-async fn within<F: Future>(future: F, deadline: Instant, attended: Instant) -> Option<F::Output> {
-    let mut future = pin!(future);
+async fn within<F: Future>(
+    mut future: Pin<&mut F>,
+    deadline: Instant,
+    attended: Instant,
+) -> Option<F::Output> {
     let mut sleep = pin!(None::<Sleep>);
     let attended = attended.min(deadline);
     let mut alone = false;

@@ -61,7 +61,7 @@ impl Service {
             Some(permit) => permit,
             None => match permit_until(runner, &accepted, until).await {
                 Some(permit) => permit,
-                None => return self.queue(accepted, prefer, until).await,
+                None => return Box::pin(self.queue(accepted, prefer, until)).await,
             },
         };
         let started_at = runner.ambient().now();
@@ -92,10 +92,19 @@ impl Service {
             inner: Some(inner),
         };
         match held.wait(until).await {
-            Came::Landed(landed) => self.land(held, landed, prefer, until).await,
+            Came::Landed(landed) => {
+                let Some(inner) = held.inner.take() else {
+                    return Err(gone());
+                };
+                // What is rare is boxed, so that it does not make every other future larger.
+                match inner.is_retried(self.runner(), &landed) {
+                    true => Box::pin(self.again(inner, landed, prefer, until)).await,
+                    false => land(inner.permit, landed),
+                }
+            }
             Came::HoldOver => {
                 debug_assert_eq!(step(hold_until, Progress::Waiting, true), Step::Ticket);
-                self.hand_over(held, prefer).await
+                Box::pin(self.hand_over(held, prefer)).await
             }
         }
     }
@@ -114,35 +123,35 @@ impl Service {
         Ok(ticket(self.runner(), &job, &self.links(), prefer))
     }
 
-    /// The exchange ended in time: relay, or begin again as a job where the route says so.
-    async fn land(
+    /// The first attempt failed in a way that the route retries: it goes on as a job, for whose
+    /// end the client waits as long as its hold lasts.
+    async fn again(
         &self,
-        mut held: Held<'_>,
+        inner: Inner,
         landed: Result<Landed, Failure>,
         prefer: Prefer,
         until: Instant,
     ) -> Result<Response<Payload>, Problem> {
-        let Some(inner) = held.inner.take() else {
-            return Err(gone());
-        };
-        if inner.accepted.route.retry.attempts > 1 && inner.is_retried(self.runner(), &landed) {
-            let (id, route) = (inner.accepted.id, Arc::clone(&inner.accepted.route));
-            let mut watch = self.runner().watch(id);
-            let adopted = self.runner().adopt(inner.again(landed));
-            let job = adopted.await.map_err(|error| error.problem())?;
-            let forsaken = Forsaken::new(self.runner(), &route, id);
-            let answer = self.await_job(job, &mut watch, prefer, until).await;
-            forsaken.answered();
-            return answer;
+        let (id, route) = (inner.accepted.id, Arc::clone(&inner.accepted.route));
+        let mut watch = self.runner().watch(id);
+        let adopted = self.runner().adopt(inner.again(landed));
+        let job = adopted.await.map_err(|error| error.problem())?;
+        let forsaken = Forsaken::new(self.runner(), &route, id);
+        let answer = self.await_job(job, &mut watch, prefer, until).await;
+        forsaken.answered();
+        answer
+    }
+}
+
+/// The exchange ended in time, and its end is the answer.
+fn land(permit: Permit, landed: Result<Landed, Failure>) -> Result<Response<Payload>, Problem> {
+    match landed {
+        Ok(Landed::Opened(mut opened)) => {
+            opened.body.attach(permit);
+            Ok(replay::relay(opened))
         }
-        match landed {
-            Ok(Landed::Opened(mut opened)) => {
-                opened.body.attach(inner.permit);
-                Ok(replay::relay(opened))
-            }
-            Ok(Landed::Recorded(recorded)) => Ok(replay::recorded(recorded)),
-            Err(failure) => Err(failed(&failure)),
-        }
+        Ok(Landed::Recorded(recorded)) => Ok(replay::recorded(recorded)),
+        Err(failure) => Err(failed(&failure)),
     }
 }
 
@@ -272,6 +281,9 @@ impl Inner {
 
     /// Whether a job with this outcome of its first attempt would be tried again.
     fn is_retried(&self, runner: &Runner, landed: &Result<Landed, Failure>) -> bool {
+        if self.accepted.route.retry.attempts <= 1 {
+            return false;
+        }
         let head = &self.accepted.head;
         let idempotent = head.method.is_idempotent();
         let submission = Submission::to_route(self.accepted.id, &self.accepted.route, idempotent);

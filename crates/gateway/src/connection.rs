@@ -95,8 +95,10 @@ impl<H: Handler> Served<H> {
         let peer = self.peer.clone();
         // Before the first poll: hyper looks for the end of the stream between the two.
         let flight = Flight::begin(Arc::clone(&pulse));
+        // Boxed: hyper moves the future around several times before it polls it, and it is large.
+        let answering = Box::pin(async move { handler.handle(request, peer).await });
         async move {
-            let mut response = handler.handle(request, peer).await?;
+            let mut response = answering.await?;
             // An interim status is never an answer, and 101 would hand the connection over.
             if response.status().is_informational() {
                 return Err(Abort);

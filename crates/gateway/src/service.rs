@@ -87,7 +87,8 @@ impl Service {
         {
             return Ok(local.answer(Request::from_parts(parts, incoming)).await);
         }
-        let (route, answer) = self.route(parts, incoming, &host, peer, came).await?;
+        let route = self.route(&parts, &host)?;
+        let answer = self.in_mode(&route, parts, incoming, (&host, peer), came).await;
         let status = answer.as_ref().map_or_else(
             |problem| problem.code.status(),
             |response| response.status().as_u16(),
@@ -98,26 +99,14 @@ impl Service {
         answer
     }
 
-    /// The answer of the route that takes the request.
-    async fn route(
-        &self,
-        parts: Parts,
-        incoming: Incoming,
-        host: &str,
-        peer: Peer,
-        came: Instant,
-    ) -> Result<(Arc<Route>, Result<Response<Payload>, Problem>), Problem> {
+    /// The route that takes the request.
+    fn route(&self, parts: &Parts, host: &str) -> Result<Arc<Route>, Problem> {
         let routes = self.runner.routes();
-        let found = routes.find(&parts.method, host, parts.uri.path()).cloned();
-        drop(routes);
-        let Some(route) = found else {
+        let found = routes.find(&parts.method, host, parts.uri.path());
+        found.cloned().ok_or_else(|| {
             let detail = format!("no route takes {} {}", parts.method, parts.uri.path());
-            return Err(Problem::new(ProblemCode::RouteNotFound, detail));
-        };
-        let answer = self
-            .in_mode(&route, parts, incoming, (host, peer), came)
-            .await;
-        Ok((route, answer))
+            Problem::new(ProblemCode::RouteNotFound, detail)
+        })
     }
 
     async fn in_mode(
@@ -151,7 +140,8 @@ impl Service {
         };
         let until = came + hold;
         match queued {
-            true => self.queue(accepted, prefer, until).await,
+            // Boxed, so that it does not make every other request's future larger.
+            true => Box::pin(self.queue(accepted, prefer, until)).await,
             false => self.hold(accepted, prefer, until).await,
         }
     }

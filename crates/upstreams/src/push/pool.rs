@@ -122,7 +122,8 @@ impl Upstreams {
             let conn = match idle {
                 Some(conn) => conn,
                 None => {
-                    let conn = self.open(&host, timeouts.connect).await?;
+                    // Boxed, as it is rare and much larger than the rest of this future.
+                    let conn = Box::pin(self.open(&host, timeouts.connect)).await?;
                     now = Instant::now();
                     conn
                 }
