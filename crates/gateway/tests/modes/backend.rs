@@ -90,14 +90,17 @@ impl Call {
     /// Answers and closes.
     pub async fn answer(self, status: u16, fields: &str, body: &str) {
         let len = body.len();
-        let text = format!(
-            "HTTP/1.1 {status} Said\r\n{fields}content-length: {len}\r\nconnection: close\r\n\r\n{body}"
-        );
+        let text = format!("HTTP/1.1 {status} Said\r\n{fields}content-length: {len}\r\n\r\n{body}");
         self.raw(&text).await;
     }
 
-    /// Writes these bytes and closes.
+    /// Writes these bytes and closes. The last head among them says so, or the gateway could put
+    /// the next request on a connection that is about to close.
     pub async fn raw(mut self, text: &str) {
+        let text = match text.rsplit_once("\r\n\r\n") {
+            Some((head, body)) => format!("{head}\r\nconnection: close\r\n\r\n{body}"),
+            None => text.to_owned(),
+        };
         self.tcp.write_all(text.as_bytes()).await.unwrap();
         self.tcp.shutdown().await.unwrap();
     }

@@ -60,7 +60,7 @@ async fn a_relayed_body_holds_its_permit() {
     let mut first = rig.client().await;
     first.send("GET", "", b"").await;
     let mut call = backend.call().await;
-    call.write("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nha")
+    call.write("HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nha")
         .await;
     assert_eq!(first.head().await.status(), 200);
     let second = rig.client().await.ask("POST", "", b"2").await.id();
