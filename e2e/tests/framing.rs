@@ -251,7 +251,7 @@ async fn fields_that_only_the_gateway_may_set_are_stripped() {
     for (index, mode) in ["sync", "auto"].into_iter().enumerate() {
         app.request("GET", &format!("/{mode}/x"))
             .header("Raincheck-Job-Id", "forged")
-            .header("raincheck-attempt", "77")
+            .header("raincheck-attempt", "forged")
             .header("Raincheck-Deadline", "forged")
             .header("raincheck-progress", "http://forged/")
             .header("raincheck-error", "forged")
@@ -262,7 +262,7 @@ async fn fields_that_only_the_gateway_may_set_are_stripped() {
             .expect(200);
         let seen = &backend.requests()[index];
         let raw = String::from_utf8_lossy(&seen.head.raw).into_owned();
-        assert!(!raw.contains("forged") && !raw.contains("77"), "{raw}");
+        assert!(!raw.contains("forged"), "{raw}");
         let ids = seen.all("raincheck-job-id");
         assert_eq!(ids.len(), 1, "{raw}");
         expect::job_id(&ids[0]);

@@ -136,7 +136,7 @@ async fn a_slow_reader_slows_the_backend_down() {
         .await;
     let mut response = client.start("GET").await;
     for round in 1..=3 {
-        client.read_until(&mut response, round << 20).await;
+        client.read_until(&mut response, round << 18).await;
         // Time for a relay without back pressure to run away: other requests are served meanwhile.
         for _ in 0..20 {
             app.get("/sync/small").await.expect(200);

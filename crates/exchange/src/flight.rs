@@ -15,7 +15,7 @@ type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
 
 /// For how long a flight is polled again by whoever waits for it, see
 /// [`Bounds::attended`](crate::open::Bounds::attended). Most answers come sooner and need no timer.
-pub const ATTENDED: Duration = Duration::from_secs(1);
+pub const ATTENDED: Duration = Duration::from_millis(200);
 
 /// An exchange on its way. Dropping it closes the connection.
 pub enum Flight {

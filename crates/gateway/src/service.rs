@@ -88,7 +88,9 @@ impl Service {
             return Ok(local.answer(Request::from_parts(parts, incoming)).await);
         }
         let route = self.route(&parts, &host)?;
-        let answer = self.in_mode(&route, parts, incoming, (&host, peer), came).await;
+        let answer = self
+            .in_mode(&route, parts, incoming, (&host, peer), came)
+            .await;
         let status = answer.as_ref().map_or_else(
             |problem| problem.code.status(),
             |response| response.status().as_u16(),
