@@ -38,6 +38,8 @@ pub const UPSTREAM_IDLE_CONNECTIONS: usize = 256;
 pub const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest `wait` a client may ask for on a job's status or result.
 pub const WAIT_MAX: Duration = Duration::from_secs(60);
+/// The longest wait that an upstream's `Retry-After` can ask for before another attempt.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Jobs in one page of the admin list.
 pub const LIST_PAGE: usize = 500;
 /// Bytes of a JSON result that are shown inside the status document.

@@ -199,6 +199,11 @@ fn a_backend_that_asks_for_time_gets_it() {
     );
     let own = next(&job, &answered(503, Some(0)), u64::MAX, NOW);
     assert_eq!(own, at(1), "our own wait is kept where it is longer");
+    let mut forever = job.fields().clone();
+    forever.deadline = None;
+    let forever = Job::restore(forever).unwrap();
+    let bound = next(&forever, &answered(503, Some(u64::MAX)), 0, NOW);
+    assert_eq!(bound, at(24 * 3600), "a backend cannot ask for years");
 }
 
 #[test]

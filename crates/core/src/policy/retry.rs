@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::job::Job;
+use crate::limits::RETRY_AFTER_MAX;
 use crate::outcome::{Cause, Failure, Outcome, Seen};
 use crate::route::{RetryOn, RetryPolicy};
 use crate::time::Timestamp;
@@ -40,7 +41,8 @@ pub fn next(job: &Job, outcome: &Outcome, jitter: u64, now: Timestamp) -> Next {
         return Next::Exhausted;
     }
     let own = backoff(policy, job.attempt(), jitter);
-    let at = now.after(asked.map_or(own, |asked| asked.max(own)));
+    let asked = asked.unwrap_or_default().min(RETRY_AFTER_MAX);
+    let at = now.after(asked.max(own));
     match job.deadline() {
         Some(deadline) if at >= deadline => Next::Exhausted,
         _ => Next::Again { at },

@@ -1,10 +1,13 @@
 //! What `--data` means: text, a file, or stdin; files and stdin are sent as they are read.
 
-use anyhow::Context;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use anyhow::Context as _;
 use bytes::{Bytes, BytesMut};
-use http_body_util::channel::{Channel, Sender};
+use http_body::{Body as HttpBody, Frame};
 use raincheck_upstreams::{BoxError, OutBody};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use crate::exit::{Code, Failure};
 
@@ -67,24 +70,30 @@ async fn file(path: &str) -> anyhow::Result<Body> {
 }
 
 fn streamed(from: impl AsyncRead + Unpin + Send + 'static) -> OutBody {
-    let (to, body) = Channel::<Bytes, BoxError>::new(2);
-    tokio::spawn(copy(from, to));
-    OutBody::Stream(Box::pin(body))
+    OutBody::Stream(Box::pin(Reading { from }))
 }
 
-/// Ends when the source ends, or when nobody takes the body any more.
-async fn copy(mut from: impl AsyncRead + Unpin, mut to: Sender<Bytes, BoxError>) {
-    let mut buffer = BytesMut::new();
-    loop {
-        buffer.reserve(PIECE);
-        match from.read_buf(&mut buffer).await {
-            Ok(0) => return,
-            Ok(_) => {
-                if to.send_data(buffer.split().freeze()).await.is_err() {
-                    return;
-                }
-            }
-            Err(error) => return to.abort(error.into()),
+/// A source as a body, read as fast as it is sent. A source that fails ends it with the error,
+/// never as if it were whole.
+struct Reading<R> {
+    from: R,
+}
+
+impl<R: AsyncRead + Unpin> HttpBody for Reading<R> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let mut piece = BytesMut::zeroed(PIECE);
+        let mut buffer = ReadBuf::new(&mut piece);
+        if let Err(error) = ready!(Pin::new(&mut self.from).poll_read(cx, &mut buffer)) {
+            return Poll::Ready(Some(Err(error.into())));
         }
+        let len = buffer.filled().len();
+        piece.truncate(len);
+        Poll::Ready((len > 0).then(|| Ok(Frame::data(piece.freeze()))))
     }
 }
