@@ -9,6 +9,7 @@
 //! * [`payload`]: every response body a client can get.
 
 pub mod answer;
+pub mod compact;
 pub mod end;
 pub mod flight;
 pub mod follow;

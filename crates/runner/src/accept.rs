@@ -8,7 +8,7 @@ use raincheck_core::id::JobId;
 use raincheck_core::job::{Job, Submission, submit, submit_started};
 use raincheck_core::route::Route;
 use raincheck_core::time::Timestamp;
-use raincheck_exchange::{Flight, RequestBody};
+use raincheck_exchange::{Flight, RequestBody, compact};
 use raincheck_store::StoredRequest;
 use tokio::sync::oneshot;
 
@@ -39,11 +39,10 @@ impl Accepted {
 
     async fn stored(&self, shared: &Shared) -> Result<Arc<StoredRequest>, Error> {
         let body = self.body.persist(&*shared.store).await?;
-        let (head, trailers) = (self.head.clone(), self.trailers.clone());
         Ok(Arc::new(StoredRequest {
-            head,
-            body,
-            trailers,
+            head: compact::request(&self.head),
+            body: compact::body(body),
+            trailers: compact::headers(&self.trailers),
         }))
     }
 }

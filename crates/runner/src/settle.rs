@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use raincheck_core::job::{Event, Job, apply};
 use raincheck_core::outcome::{Failure, Outcome};
-use raincheck_exchange::Recorded;
 use raincheck_exchange::record::storage;
+use raincheck_exchange::{Recorded, compact};
 use raincheck_store::{Error as StoreError, StoredResponse};
 
 use crate::{Error, Shared};
@@ -98,9 +98,9 @@ fn is_final(error: &Error) -> bool {
 
 async fn stored(job: &Job, recorded: &Recorded) -> Result<Arc<StoredResponse>, StoreError> {
     Ok(Arc::new(StoredResponse {
-        head: recorded.head.clone(),
-        body: recorded.body.persist().await?,
-        trailers: recorded.trailers.clone(),
+        head: compact::response(&recorded.head),
+        body: compact::body(recorded.body.persist().await?),
+        trailers: compact::headers(&recorded.trailers),
         attempt: job.attempt(),
     }))
 }
