@@ -225,7 +225,7 @@ async fn a_dead_letter_keeps_its_last_answer_and_can_be_revived() {
     let ticket = ticket(&app.request("PUT", "/x").body("b").send().await);
     let dead = app.finished(&ticket.id).await;
     assert_eq!(dead["status"], "failed");
-    assert_eq!(dead["error"]["code"], "upstream-broken");
+    assert_eq!(dead["error"]["code"], "retries-exhausted");
     assert_eq!(dead["response"]["status"], 503);
     let last = app.result(&ticket.id).await.expect(503);
     assert_eq!(

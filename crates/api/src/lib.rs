@@ -95,7 +95,7 @@ impl Api {
             AdminPath::Jobs => jobs::list::list(&self.runner, &self.links, request.uri()).await,
             AdminPath::Live => Ok(health::live()),
             AdminPath::Ready => Ok(health::ready(&self.runner)),
-            AdminPath::Metrics => Ok(metrics::scrape(&self.runner, &self.metrics)),
+            AdminPath::Metrics => Ok(metrics::scrape(&self.runner, &self.metrics).await),
             AdminPath::Problem(page) => problems::page(page),
             AdminPath::Job(_) => Err(nothing_here(request.uri().path())),
         }

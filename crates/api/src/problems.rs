@@ -55,5 +55,6 @@ fn text(code: ProblemCode) -> &'static str {
         ProblemCode::HeadersTooLarge => include_str!("../../../docs/problems/RC0026.md"),
         ProblemCode::TargetTooLong => include_str!("../../../docs/problems/RC0027.md"),
         ProblemCode::InvalidParameter => include_str!("../../../docs/problems/RC0028.md"),
+        ProblemCode::RetriesExhausted => include_str!("../../../docs/problems/RC0029.md"),
     }
 }

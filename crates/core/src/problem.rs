@@ -19,6 +19,8 @@ pub struct Problem {
     pub code: ProblemCode,
     /// What happened here, for a person; safe to show to any client.
     pub detail: String,
+    /// Whether the same request may do better later.
+    pub retryable: bool,
     /// When to try again, sent as `Retry-After`.
     pub retry_after: Option<Duration>,
     /// The job it is about.
@@ -31,9 +33,18 @@ impl Problem {
         Self {
             code,
             detail: clean(detail.as_ref()),
+            retryable: code.retryable(),
             retry_after: None,
             job: None,
         }
+    }
+
+    /// The same for a request that must not simply be sent again.
+    #[must_use]
+    pub fn not_retryable(mut self) -> Self {
+        self.retryable = false;
+        self.retry_after = None;
+        self
     }
 
     /// The same with a `Retry-After`.
@@ -70,7 +81,7 @@ impl Problem {
             "detail": self.detail,
             "code": self.code.slug(),
             "message": self.code.message(),
-            "retryable": self.code.retryable(),
+            "retryable": self.retryable,
         })
     }
 }

@@ -103,7 +103,7 @@ fn settled(job: &Job, outcome: &Outcome, now: Timestamp) -> Becomes {
             200 => Becomes::Succeeded,
             503 if !job.terms().repeatable => Becomes::Succeeded,
             503 if job.terms().retry.attempts == 1 => Becomes::Succeeded,
-            503 => again_or(job, now, Code::UpstreamBroken),
+            503 => again_or(job, now, Code::RetriesExhausted),
             other => panic!("no specimen is answered {other}"),
         },
         Outcome::Failed(Failure { cause, seen, .. }) => failed(job, *cause, *seen, now),

@@ -1,8 +1,8 @@
-//! What stays on one hop, and what only we may say.
+//! What stays on one hop, what only we may say, and what may come as a trailer.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
-use raincheck_core::hop::{is_hop_by_hop, is_own, strip};
+use raincheck_core::hop::{announce_trailers, is_hop_by_hop, is_own, strip, strip_trailers};
 
 fn headers(fields: &[(&str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -138,6 +138,119 @@ fn order_and_repetition_are_kept() {
         ("a", "2"),
     ];
     assert_kept(&fields, &kept);
+}
+
+const HEAD_ONLY: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "raincheck-job-id",
+    "raincheck-attempt",
+    "raincheck-deadline",
+    "raincheck-error",
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-anything",
+    "x-real-ip",
+    "via",
+    "host",
+    "content-length",
+    "trailer",
+    "expect",
+    "max-forwards",
+    "range",
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+    "if-range",
+    "authorization",
+    "www-authenticate",
+    "cookie",
+    "set-cookie",
+    "content-type",
+    "content-encoding",
+    "content-range",
+    "cache-control",
+    "pragma",
+    "age",
+    "expires",
+    "vary",
+    "date",
+    "location",
+    "retry-after",
+    "prefer",
+    "idempotency-key",
+];
+
+#[test]
+fn a_trailer_is_no_way_around_the_rules_of_a_head() {
+    for name in HEAD_ONLY {
+        for name in [
+            (*name).to_owned(),
+            name.replace('-', "_"),
+            name.replacen('-', "_", 1),
+            name.to_uppercase(),
+        ] {
+            let mut trailers = headers(&[("x-sum", "1"), (&name, "x"), (&name, "y"), ("b", "2")]);
+            strip_trailers(&mut trailers);
+            assert_eq!(trailers, headers(&[("x-sum", "1"), ("b", "2")]), "{name}");
+        }
+    }
+    let mut trailers = headers(&[("Raincheck_attempt", "9")]);
+    strip_trailers(&mut trailers);
+    assert!(trailers.is_empty());
+}
+
+#[test]
+fn other_trailers_stay_in_their_order() {
+    let fields = [
+        ("x-sum", "1"),
+        ("grpc-status", "0"),
+        ("x_sum", "2"),
+        ("x-sum", "3"),
+        ("etag", "\"a\""),
+        ("content-digest", "sha-256=:AA==:"),
+        ("server-timing", "a"),
+        ("raincheck", "1"),
+        ("x-forwarded", "1"),
+    ];
+    let before = headers(&fields);
+    let mut with = headers(&[("te", "trailers")]);
+    with.extend(before.clone());
+    let mut alone = before.clone();
+    for trailers in [&mut with, &mut alone] {
+        strip_trailers(trailers);
+        let pairs = |map: &HeaderMap| {
+            let pair = |(name, value): (&HeaderName, &HeaderValue)| (name.clone(), value.clone());
+            map.iter().map(pair).collect::<Vec<_>>()
+        };
+        assert_eq!(pairs(trailers), pairs(&before));
+    }
+}
+
+#[test]
+fn trailers_are_announced_once() {
+    let trailers = headers(&[("x-sum", "1"), ("x-more", "2"), ("x-sum", "3")]);
+    for (said, then) in [
+        (&[][..], &["x-sum, x-more"][..]),
+        (&["x-sum"], &["x-sum", "x-more"]),
+        (&["X-More", "a, x-sum"], &["X-More", "a, x-sum"]),
+    ] {
+        let said: Vec<_> = said.iter().map(|value| ("trailer", *value)).collect();
+        let then: Vec<_> = then.iter().map(|value| ("trailer", *value)).collect();
+        let mut head = headers(&said);
+        announce_trailers(&mut head, &trailers);
+        assert_eq!(head, headers(&then));
+        let mut head = headers(&said);
+        announce_trailers(&mut head, &HeaderMap::new());
+        assert_eq!(head, headers(&said));
+    }
 }
 
 proptest! {

@@ -4,9 +4,11 @@ use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use raincheck_core::hop;
 use raincheck_core::outcome::{Cause, Failure, Seen};
 use raincheck_core::policy::timeout::Timeouts;
 use raincheck_upstreams::AnswerBody;
@@ -81,6 +83,18 @@ impl ResponseBody {
         self.guard = Some(Box::new(guard));
     }
 
+    /// The reader kept the backend waiting for this long: that is not the backend's time.
+    pub(crate) fn forgive(&mut self, waited: Duration) {
+        if let Some(deadline) = &mut self.deadline
+            && let Some(later) = deadline.at.checked_add(waited)
+        {
+            deadline.at = later;
+            if let Some(sleep) = &mut deadline.sleep {
+                sleep.as_mut().reset(later);
+            }
+        }
+    }
+
     fn fail(&mut self, failure: Failure) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         self.failed = Some(Box::new(failure.clone()));
         Poll::Ready(Some(Err(failure)))
@@ -88,7 +102,10 @@ impl ResponseBody {
 
     /// A frame that came in time, unless it makes the body larger than allowed. A backend that
     /// never pauses must not outrun the clock either.
-    fn check(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Failure> {
+    fn check(&mut self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, Failure> {
+        if let Some(trailers) = frame.trailers_mut() {
+            hop::strip_trailers(trailers);
+        }
         let Some(data) = frame.data_ref() else {
             return Ok(frame);
         };

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use raincheck_core::outcome::Failure;
 use raincheck_upstreams::BoxError;
+use tokio::time::Instant;
 
 use crate::incoming::ResponseBody;
 use crate::stored::StoredBody;
@@ -28,12 +29,18 @@ pub enum Payload {
 pub struct Relay {
     body: ResponseBody,
     failed: Option<Failure>,
+    /// When the client was given bytes for which it has not come back yet.
+    given: Option<Instant>,
 }
 
 impl Relay {
     /// A response that is passed on as it comes.
     pub fn new(body: ResponseBody) -> Self {
-        Self { body, failed: None }
+        Self {
+            body,
+            failed: None,
+            given: None,
+        }
     }
 
     /// An error is told one turn late: the server drops what it has not yet written when a body
@@ -42,13 +49,20 @@ impl Relay {
         if let Some(failure) = self.failed.take() {
             return Poll::Ready(Some(Err(cut(&failure))));
         }
+        // A client that takes its time must not use up the backend's.
+        if let Some(given) = self.given.take() {
+            self.body.forgive(given.elapsed());
+        }
         match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             Some(Err(failure)) => {
                 self.failed = Some(failure);
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
+            Some(Ok(frame)) => {
+                self.given = (!self.body.is_end_stream()).then(Instant::now);
+                Poll::Ready(Some(Ok(frame)))
+            }
             None => Poll::Ready(None),
         }
     }

@@ -118,8 +118,11 @@ impl Service {
         let Some(inner) = held.inner.take() else {
             return Err(gone());
         };
+        let idempotent = inner.accepted.head.method.is_idempotent();
         let adopted = self.runner().adopt(inner.adopted());
-        let job = adopted.await.map_err(|error| error.problem())?;
+        let job = adopted
+            .await
+            .map_err(|error| ticketless(&error, idempotent))?;
         Ok(ticket(self.runner(), &job, &self.links(), prefer))
     }
 
@@ -174,8 +177,8 @@ fn take_off(runner: &Runner, accepted: &Accepted, started_at: Timestamp) -> Flig
         attempt: 1,
         deadline: timeouts.total.map(|total| started_at.after(total)),
     };
-    let body = accepted.body.outgoing(&accepted.trailers);
-    let request = outbound.request(accepted.head.clone(), body);
+    let head = accepted.head.clone();
+    let request = outbound.whole(head, &accepted.body, &accepted.trailers);
     let bounds = Bounds {
         timeouts,
         max_response: route.max_response,
@@ -307,6 +310,21 @@ impl Inner {
             next(&job, &outcome, 0, runner.ambient().now()),
             Next::Again { .. }
         )
+    }
+}
+
+/// There is no ticket at the end of a hold: the exchange was closed, but the backend had it.
+fn ticketless(error: &raincheck_runner::Error, idempotent: bool) -> Problem {
+    let problem = error.problem();
+    let detail = format!(
+        "the hold ended and no ticket could be stored ({error}); the exchange was closed, and the \
+         backend may have seen the request"
+    );
+    let told = Problem { detail, ..problem };
+    if idempotent {
+        told
+    } else {
+        told.not_retryable()
     }
 }
 

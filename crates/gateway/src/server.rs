@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use raincheck_core::limits;
+use raincheck_core::problem::ProblemCode;
 
 use crate::accept;
 use crate::drain::Switch;
@@ -49,6 +50,11 @@ pub trait Handler: Send + Sync + 'static {
         request: Request<Incoming>,
         peer: Peer,
     ) -> impl Future<Output = Result<Response<Self::Body>, Abort>> + Send;
+
+    /// A request was refused before it could be handled; to be counted.
+    fn refused(&self, problem: ProblemCode) {
+        _ = problem;
+    }
 }
 
 /// End the exchange with the client without an answer.

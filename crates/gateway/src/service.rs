@@ -141,6 +141,9 @@ impl Service {
             trailers: whole.trailers,
         };
         let until = came + hold;
+        // A longer wait than the route's hold is not what the client gets, so it is not confirmed.
+        let wait = prefer.wait.filter(|wait| *wait <= accepted.route.hold);
+        let prefer = Prefer { wait, ..prefer };
         match queued {
             // Boxed, so that it does not make every other request's future larger.
             true => Box::pin(self.queue(accepted, prefer, until)).await,
@@ -164,6 +167,10 @@ impl Handler for Service {
             answer::problem(&problem, instance.as_deref())
         });
         Ok(replay::fit(response, &method))
+    }
+
+    fn refused(&self, problem: ProblemCode) {
+        self.runner.metrics().problem(problem);
     }
 }
 

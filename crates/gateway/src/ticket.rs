@@ -37,9 +37,18 @@ pub(crate) fn ticket(
     set(header::LINK, format!("<{location}>; rel=\"monitor\""));
     set(header::LOCATION, location);
     set(JOB_ID, job.id().to_string());
-    if prefer.respond_async {
-        let applied = HeaderValue::from_static("respond-async");
-        headers.insert(HeaderName::from_static("preference-applied"), applied);
+    let wait = prefer.wait.map(|wait| format!("wait={}", wait.as_secs()));
+    let applied: Vec<String> = prefer
+        .respond_async
+        .then(|| "respond-async".to_owned())
+        .into_iter()
+        .chain(wait)
+        .collect();
+    if !applied.is_empty() {
+        set(
+            HeaderName::from_static("preference-applied"),
+            applied.join(", "),
+        );
     }
     response
 }

@@ -8,4 +8,4 @@ pub mod log;
 pub mod metrics;
 pub mod names;
 
-pub use metrics::{Answer, Metrics, RouteMetrics};
+pub use metrics::{Answer, Counted, Metrics, RouteMetrics};

@@ -35,8 +35,20 @@ pub struct Metrics {
     /// One entry for each route this process has had.
     routes: RwLock<HashMap<RouteName, Arc<RouteMetrics>>>,
     jobs: Family<JobsLabel, Gauge>,
+    oldest: Family<RouteLabel, Gauge>,
     in_flight: Gauge,
     problems: Family<ProblemLabel, Counter>,
+}
+
+/// What is counted elsewhere, as it is at a scrape.
+#[derive(Debug, Clone, Default)]
+pub struct Counted {
+    /// Jobs of each route in each status; what is not named is none.
+    pub jobs: Vec<(RouteName, Status, u64)>,
+    /// How long the oldest due job of a route has been waiting, where there is one.
+    pub oldest: Vec<(RouteName, Duration)>,
+    /// Attempts that run.
+    pub in_flight: usize,
 }
 
 /// What is counted for each route.
@@ -144,9 +156,11 @@ impl Metrics {
         let mut registry = Registry::default();
         let families = Families::registered(&mut registry);
         let jobs = Family::<JobsLabel, Gauge>::default();
+        let oldest = Family::<RouteLabel, Gauge>::default();
         let problems = Family::<ProblemLabel, Counter>::default();
         let in_flight = Gauge::default();
         register(&mut registry, names::JOBS, jobs.clone());
+        register(&mut registry, names::OLDEST, oldest.clone());
         register(&mut registry, names::IN_FLIGHT, in_flight.clone());
         register(&mut registry, names::PROBLEMS, problems.clone());
         let metrics = Self {
@@ -154,6 +168,7 @@ impl Metrics {
             families,
             routes: RwLock::default(),
             jobs,
+            oldest,
             in_flight,
             problems,
         };
@@ -184,24 +199,48 @@ impl Metrics {
             .inc();
     }
 
-    /// All metrics as OpenMetrics text, with what is counted elsewhere as it is now.
-    pub fn expose(&self, jobs: &[(RouteName, Status, u64)], in_flight: usize) -> String {
+    /// All metrics as OpenMetrics text, with what is counted elsewhere as it is now. What is not
+    /// named is zero, so that an alert on it has a series to look at.
+    pub fn expose(&self, now: &Counted) -> String {
+        let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         self.jobs.clear();
-        for (route, status, count) in jobs {
-            let label = JobsLabel {
-                route: route.as_str().to_owned(),
-                status: status.as_str(),
-            };
-            self.jobs
-                .get_or_create(&label)
-                .set(i64::try_from(*count).unwrap_or(i64::MAX));
+        self.oldest.clear();
+        for name in self.names() {
+            let route = || name.as_str().to_owned();
+            for status in Status::ALL.map(Status::as_str) {
+                let label = JobsLabel {
+                    route: route(),
+                    status,
+                };
+                self.jobs.get_or_create(&label).set(0);
+            }
+            self.oldest
+                .get_or_create(&RouteLabel { route: route() })
+                .set(0);
         }
-        self.in_flight
-            .set(i64::try_from(in_flight).unwrap_or(i64::MAX));
+        for (name, status, count) in &now.jobs {
+            let (route, status) = (name.as_str().to_owned(), status.as_str());
+            let label = JobsLabel { route, status };
+            self.jobs.get_or_create(&label).set(whole(*count));
+        }
+        for (name, waited) in &now.oldest {
+            let label = RouteLabel {
+                route: name.as_str().to_owned(),
+            };
+            self.oldest
+                .get_or_create(&label)
+                .set(whole(waited.as_secs()));
+        }
+        self.in_flight.set(whole(now.in_flight as u64));
         let mut text = String::new();
         // Writing to a String does not fail.
         _ = encode(&mut text, &self.registry);
         text
+    }
+
+    fn names(&self) -> Vec<RouteName> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        routes.keys().cloned().collect()
     }
 }
 
@@ -230,7 +269,7 @@ mod tests {
 
     use std::time::Duration;
 
-    use super::{Answer, Metrics};
+    use super::{Answer, Counted, Metrics, Status};
     use crate::names;
 
     #[test]
@@ -241,12 +280,21 @@ mod tests {
         own.answer(Answer::Ticket, 202, Duration::from_millis(3));
         own.attempt(true, Duration::from_secs(2));
         metrics.problem(raincheck_core::problem::ProblemCode::QueueFull);
-        let jobs = [(route.clone(), raincheck_core::job::Status::Queued, 7)];
-        let text = metrics.expose(&jobs, 1);
+        let text = metrics.expose(&Counted {
+            jobs: vec![(route.clone(), Status::Queued, 7)],
+            oldest: vec![(route, Duration::from_secs(61))],
+            in_flight: 1,
+        });
         for name in names::ALL {
             assert!(text.contains(name.name), "{} is not in\n{text}", name.name);
         }
-        assert!(text.contains("raincheck_jobs{route=\"render\",status=\"queued\"} 7"));
+        for line in [
+            "raincheck_jobs{route=\"render\",status=\"queued\"} 7",
+            "raincheck_jobs{route=\"render\",status=\"failed\"} 0",
+            "raincheck_oldest_due_seconds{route=\"render\"} 61",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
         let ticket = "raincheck_requests_total{route=\"render\",answer=\"ticket\",class=\"2xx\"} 1";
         assert!(text.contains(ticket), "{text}");
     }
@@ -260,7 +308,7 @@ mod tests {
         metrics.cover([&second].into_iter());
         metrics.cover([&first, &second].into_iter());
         metrics.route(&first).unwrap().handed_back();
-        let text = metrics.expose(&[], 0);
+        let text = metrics.expose(&Counted::default());
         for (route, count) in [("first", 2), ("second", 0)] {
             let line = format!(
                 "raincheck_attempts_total{{route=\"{route}\",outcome=\"handed_back\"}} {count}"

@@ -63,6 +63,14 @@ pub const JOBS: Name = Name {
     meaning: "Jobs in the store.",
     since: "0.1.0",
 };
+/// The oldest due job.
+pub const OLDEST: Name = Name {
+    name: "raincheck_oldest_due_seconds",
+    kind: "gauge",
+    labels: "route",
+    meaning: "How long the oldest job that could run has been waiting for a permit; 0 if none is.",
+    since: "0.1.0",
+};
 /// Refused requests.
 pub const PROBLEMS: Name = Name {
     name: "raincheck_problems_total",
@@ -73,13 +81,14 @@ pub const PROBLEMS: Name = Name {
 };
 
 /// All of them.
-pub const ALL: [Name; 7] = [
+pub const ALL: [Name; 8] = [
     REQUESTS,
     ANSWER_SECONDS,
     ATTEMPTS,
     ATTEMPT_SECONDS,
     IN_FLIGHT,
     JOBS,
+    OLDEST,
     PROBLEMS,
 ];
 

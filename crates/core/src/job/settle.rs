@@ -50,7 +50,7 @@ fn error_of(outcome: &Outcome) -> JobError {
             detail: failure.detail.clone(),
         },
         Outcome::Answered { response, .. } => JobError {
-            code: ProblemCode::UpstreamBroken,
+            code: ProblemCode::RetriesExhausted,
             detail: format!(
                 "no further attempt is allowed, and the last one was answered {}, which this \
                  route retries",

@@ -36,6 +36,7 @@ pub enum ProblemCode {
     HeadersTooLarge = 26,
     TargetTooLong = 27,
     InvalidParameter = 28,
+    RetriesExhausted = 29,
 }
 
 /// Whether the backend may have done something because of the request that got this problem.
@@ -51,7 +52,7 @@ use ProblemCode as P;
 
 impl ProblemCode {
     /// Every code, in numeric order.
-    pub const ALL: [P; 28] = [
+    pub const ALL: [P; 29] = [
         P::RouteNotFound,
         P::MalformedRequest,
         P::RequestTooLarge,
@@ -80,6 +81,7 @@ impl ProblemCode {
         P::HeadersTooLarge,
         P::TargetTooLong,
         P::InvalidParameter,
+        P::RetriesExhausted,
     ];
 
     /// The number that is stored. Never reused.
@@ -109,6 +111,7 @@ impl ProblemCode {
             P::UpgradeNotSupported => 501,
             P::UpstreamUnreachable
             | P::UpstreamBroken
+            | P::RetriesExhausted
             | P::ResponseTooLarge
             | P::Interrupted
             | P::RouteGone => 502,
@@ -123,6 +126,7 @@ impl ProblemCode {
         match self {
             P::UpstreamUnreachable
             | P::UpstreamBroken
+            | P::RetriesExhausted
             | P::UpstreamTimeout
             | P::RequestTimeout
             | P::QueueFull
@@ -156,6 +160,7 @@ impl ProblemCode {
     pub fn side_effects(self) -> SideEffects {
         match self {
             P::UpstreamBroken
+            | P::RetriesExhausted
             | P::UpstreamTimeout
             | P::ResponseTooLarge
             | P::JobCancelled
@@ -217,6 +222,7 @@ impl ProblemCode {
             P::HeadersTooLarge => "The header section is larger than allowed",
             P::TargetTooLong => "The request target is longer than allowed",
             P::InvalidParameter => "A parameter has a value that is not allowed",
+            P::RetriesExhausted => "The last allowed attempt was answered with an error",
         }
     }
 
@@ -251,6 +257,7 @@ impl ProblemCode {
             P::HeadersTooLarge => "headers-too-large",
             P::TargetTooLong => "target-too-long",
             P::InvalidParameter => "invalid-parameter",
+            P::RetriesExhausted => "retries-exhausted",
         }
     }
 

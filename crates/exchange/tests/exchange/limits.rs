@@ -8,7 +8,8 @@ use raincheck_core::outcome::{Cause, Failure, Seen};
 use raincheck_core::policy::timeout::Timeouts;
 use raincheck_core::route::{Scheme, Upstream};
 use raincheck_exchange::open::{Bounds, open};
-use raincheck_exchange::{Outbound, ResponseBody};
+use raincheck_exchange::payload::Relay;
+use raincheck_exchange::{Outbound, Payload, ResponseBody};
 use raincheck_store::model::ModelStore;
 use raincheck_upstreams::{OutBody, Upstreams};
 use tokio::time::Instant;
@@ -123,6 +124,26 @@ async fn a_head_that_takes_too_long_fails_at_its_time() {
     let failure = open(&pool, &upstream, request, bounds).await.err().unwrap();
     assert_eq!((failure.cause, failure.seen), (Cause::Timeout, Seen::Maybe));
     assert_eq!(begun.elapsed().as_secs(), 10);
+}
+
+/// A download takes as long as its client takes; only the backend's silence counts.
+#[tokio::test(start_paused = true)]
+async fn a_slow_client_does_not_use_up_the_backends_time() {
+    let until = Some((Instant::now() + LIMIT, timeouts(Cause::Timeout)));
+    let mut steps: Vec<Step> = (0..5).map(|_| Step::Bytes(bytes(5))).collect();
+    steps.push(Step::Hang);
+    let mut relay = Payload::Relay(Box::new(Relay::new(body(steps, until, None).unwrap())));
+    for _ in 0..5 {
+        assert!(relay.frame().await.unwrap().is_ok());
+        tokio::time::advance(LIMIT * 2).await;
+    }
+    let begun = Instant::now();
+    assert!(relay.frame().await.unwrap().is_err());
+    assert_eq!(
+        begun.elapsed(),
+        LIMIT,
+        "the whole of its time was left to it"
+    );
 }
 
 /// What is kept with a body goes with it, not before.

@@ -19,13 +19,15 @@ const SLOW_HEAD: Refusal = Refusal::new(
 /// Bytes that are read and dropped at a time.
 const DROPPED_BYTES: usize = 4 * 1024;
 
-/// Closes a connection that hyper is done with. `unread` says whether hyper had bytes left.
+/// Closes a connection that hyper is done with. `unread` says whether hyper had bytes left; `told`
+/// is told what the client is told, if that is something no handler knows of.
 pub(super) async fn close<S: Wire>(
     mut guard: Guard<Socket<S>>,
     end: &End,
     unread: bool,
     peer: &Peer,
     shared: &Shared,
+    told: impl FnOnce(ProblemCode),
 ) {
     if let Some(refusal) = guard.refusal() {
         let (client, connection) = (peer.addr, peer.connection);
@@ -37,7 +39,11 @@ pub(super) async fn close<S: Wire>(
         return;
     }
     let seen = guard.inspector();
-    let parting = parting(&guard, end).map(|refusal| refusal.answer(seen.is_head()));
+    let parting = parting(&guard, end);
+    if let Some(refusal) = &parting {
+        told(refusal.code);
+    }
+    let parting = parting.map(|refusal| refusal.answer(seen.is_head()));
     let sending = seen.is_mid_head() || seen.is_mid_body();
     if parting.is_none() && guard.refusal().is_none() && !sending && !unread {
         return;

@@ -42,7 +42,16 @@ pub(super) async fn serve<H: Handler, S: Wire>(
     .await;
     let parts = conn.into_parts();
     let unread = !parts.read_buf.is_empty();
-    close(parts.io.into_inner(), &end, unread, &served.peer, shared).await;
+    let told = |problem| served.handler.refused(problem);
+    close(
+        parts.io.into_inner(),
+        &end,
+        unread,
+        &served.peer,
+        shared,
+        told,
+    )
+    .await;
     end
 }
 

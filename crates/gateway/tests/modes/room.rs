@@ -76,13 +76,22 @@ async fn a_full_store_is_told_and_nothing_is_left() {
     let rig = Rig::new(auto(&backend.upstream));
     rig.store
         .fail_commits(StoreError::Full("no room".to_owned()));
-    let reply = rig.client().await.ask("POST", "", b"x").await;
-    assert_eq!(
-        (reply.status(), reply.field("raincheck-error")),
-        (503, Some("gateway"))
-    );
-    assert!(reply.field("retry-after").is_some());
-    backend.call().await.closed().await;
+    // The backend had it: only what is idempotent is invited to come again.
+    for (method, again) in [("POST", false), ("PUT", true)] {
+        let reply = rig.client().await.ask(method, "", b"x").await;
+        assert_eq!(
+            (reply.status(), reply.field("raincheck-error")),
+            (503, Some("gateway"))
+        );
+        assert_eq!(reply.field("retry-after").is_some(), again);
+        let text = String::from_utf8_lossy(&reply.body);
+        assert!(
+            text.contains("the backend may have seen the request"),
+            "{text}"
+        );
+        assert!(text.contains(&format!("\"retryable\":{again}")), "{text}");
+        backend.call().await.closed().await;
+    }
     let rig = Rig::new(Route {
         mode: Mode::Async,
         ..auto(&backend.upstream)
