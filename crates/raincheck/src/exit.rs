@@ -291,7 +291,8 @@ fn of_store(error: &OpenError) -> Code {
 pub fn page() -> String {
     let mut page = String::from(
         "# Exit codes\n\nWith `--json` an error is one line of JSON on stderr: `{\"error\":\"...\",\
-         \"exit_code\":69,\"exit_word\":\"unreachable\"}`.\n\n\
+         \"exit_code\":69,\"exit_word\":\"unreachable\",\"findings\":null}`; mistakes in a config are \
+         its `findings`.\n\n\
          | code | word | meaning |\n| --- | --- | --- |\n",
     );
     for code in Code::ALL {

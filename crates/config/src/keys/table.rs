@@ -257,7 +257,8 @@ pub const KEYS: &[Key] = &[
             example: r#""15m""#,
         },
         since: "0.1.0",
-        doc: "How long one attempt may take, all of it.",
+        doc: "How long one attempt may take, all of it; time in which a client keeps a streamed answer \
+              waiting is not counted.",
     },
     Key {
         section: SectionName::Route,

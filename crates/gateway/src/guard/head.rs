@@ -41,8 +41,10 @@ const CODING_1_0: Refusal = Refusal::malformed("HTTP/1.0 has no Transfer-Encodin
 const BOTH: Refusal = Refusal::malformed("there is a Content-Length beside a Transfer-Encoding");
 const TRAILER: Refusal =
     Refusal::malformed("a trailer field says what only the head of a request may say");
-const TOO_LONG: Refusal =
-    Refusal::new(ProblemCode::TargetTooLong, "the request target is too long");
+const TOO_LONG: Refusal = Refusal::new(
+    ProblemCode::TargetTooLong,
+    "the request target is longer than 16 KiB",
+);
 
 /// What the head so far says.
 #[derive(Debug, Default)]

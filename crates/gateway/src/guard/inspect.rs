@@ -23,11 +23,11 @@ const NO_REQUEST: Refusal = Refusal::malformed("this is not the beginning of a r
 const CHUNK_END: Refusal = Refusal::malformed("a chunk does not end where its size says");
 const HEAD_BYTES: Refusal = Refusal::new(
     ProblemCode::HeadersTooLarge,
-    "the header section has too many bytes",
+    "the header section is larger than allowed (64 KiB unless server.max_request_head says otherwise)",
 );
 const HEAD_FIELDS: Refusal = Refusal::new(
     ProblemCode::HeadersTooLarge,
-    "the header section has too many fields",
+    "the header section has more than 100 fields",
 );
 const TRAILERS: Refusal = Refusal::new(
     ProblemCode::HeadersTooLarge,
