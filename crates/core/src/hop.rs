@@ -1,7 +1,8 @@
-//! Which fields stay on one hop (RFC 9110 section 7.6.1), and which are ours to set.
+//! Which fields stay on one hop (RFC 9110 section 7.6.1), which are ours to set, and which may come
+//! as trailers.
 
 use http::HeaderMap;
-use http::header::{self, HeaderName};
+use http::header::{self, HeaderName, HeaderValue};
 
 /// Fields that are never forwarded, whether `Connection` names them or not.
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -13,6 +14,41 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     header::PROXY_AUTHORIZATION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
+];
+
+/// Fields that no trailer may bring, as they were needed before the body or checked in the head
+/// (RFC 9110 section 6.5.1): framing, routing, conditions, authentication, what the content is, and
+/// what to do with the answer.
+const HEAD_ONLY: [HeaderName; 29] = [
+    header::CONTENT_LENGTH,
+    header::TRAILER,
+    header::HOST,
+    header::VIA,
+    header::MAX_FORWARDS,
+    header::EXPECT,
+    header::RANGE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+    header::IF_RANGE,
+    header::AUTHORIZATION,
+    header::WWW_AUTHENTICATE,
+    header::COOKIE,
+    header::SET_COOKIE,
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    header::CONTENT_RANGE,
+    header::CACHE_CONTROL,
+    header::PRAGMA,
+    header::AGE,
+    header::EXPIRES,
+    header::VARY,
+    header::DATE,
+    header::LOCATION,
+    header::RETRY_AFTER,
+    HeaderName::from_static("prefer"),
+    HeaderName::from_static("idempotency-key"),
 ];
 
 /// The prefix of fields that only we may set, in both directions.
@@ -39,12 +75,60 @@ pub fn strip(headers: &mut HeaderMap) {
         return;
     }
     let named = connection_names(headers);
+    sift(headers, |name| goes(name) || named.contains(name));
+}
+
+/// Whether a field, by its name, says who asked: `Forwarded` and its unofficial relatives.
+pub fn tells_origin(name: &[u8]) -> bool {
+    name == b"forwarded" || name == b"x-real-ip" || name.starts_with(b"x-forwarded-")
+}
+
+/// Removes the trailers that would be a field of one hop, of ours or of a head, also where a `_`
+/// stands for a `-`, as some backends read one for the other and merge trailers into the head.
+/// Keeps the order of what stays.
+pub fn strip_trailers(trailers: &mut HeaderMap) {
+    if trailers.keys().any(is_no_trailer) {
+        sift(trailers, is_no_trailer);
+    }
+}
+
+/// Whether a field must not come as a trailer.
+fn is_no_trailer(name: &HeaderName) -> bool {
+    if name.as_str().contains('_') {
+        let dashed = name.as_str().replace('_', "-");
+        return HeaderName::try_from(dashed).map_or(true, |name| is_no_trailer(&name));
+    }
+    is_hop_by_hop(name)
+        || is_own(name)
+        || tells_origin(name.as_str().as_bytes())
+        || HEAD_ONLY.contains(name)
+}
+
+/// Adds to `Trailer` the names of the trailers that it does not list: an HTTP/1 connection sends
+/// no others.
+pub fn announce_trailers(headers: &mut HeaderMap, trailers: &HeaderMap) {
+    let listed = listed(headers, header::TRAILER);
+    let missing: Vec<&str> = trailers
+        .keys()
+        .filter(|name| !listed.contains(name))
+        .map(HeaderName::as_str)
+        .collect();
+    if missing.is_empty() {
+        return;
+    }
+    if let Ok(value) = HeaderValue::try_from(missing.join(", ")) {
+        headers.append(header::TRAILER, value);
+    }
+}
+
+/// Removes the fields that go, and keeps the order of the others: removing one by one would not.
+fn sift(headers: &mut HeaderMap, goes: impl Fn(&HeaderName) -> bool) {
     let old = std::mem::take(headers);
     headers.reserve(old.len());
     let mut last = None;
     for (name, value) in old {
         if let Some(name) = name {
-            last = (!goes(&name) && !named.contains(&name)).then_some(name);
+            last = (!goes(&name)).then_some(name);
         }
         if let Some(name) = &last {
             headers.append(name.clone(), value);
@@ -55,11 +139,17 @@ pub fn strip(headers: &mut HeaderMap) {
 /// The field names listed in `Connection`, without those that must never be dropped this way.
 fn connection_names(headers: &HeaderMap) -> Vec<HeaderName> {
     const KEPT: [HeaderName; 3] = [header::HOST, header::CONTENT_LENGTH, header::CONTENT_TYPE];
+    let mut names = listed(headers, header::CONNECTION);
+    names.retain(|name| !KEPT.contains(name));
+    names
+}
+
+/// The field names in a field that is a list of them.
+fn listed(headers: &HeaderMap, list: HeaderName) -> Vec<HeaderName> {
     headers
-        .get_all(header::CONNECTION)
+        .get_all(list)
         .iter()
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
         .filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok())
-        .filter(|name| !KEPT.contains(name))
         .collect()
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Uri, Version};
 use raincheck_core::head::RequestHead;
+use raincheck_core::hop;
 use raincheck_core::id::JobId;
 use raincheck_core::limits::{BODY_INLINE_BYTES, SEGMENT_FRAME_BYTES};
 use raincheck_core::time::Timestamp;
@@ -103,6 +104,17 @@ pub struct Outbound {
 }
 
 impl Outbound {
+    /// The request as it is sent, with a body that is whole: its trailers are announced.
+    pub fn whole(
+        &self,
+        mut head: RequestHead,
+        body: &RequestBody,
+        trailers: &HeaderMap,
+    ) -> Request<OutBody> {
+        hop::announce_trailers(&mut head.headers, trailers);
+        self.request(head, body.outgoing(trailers))
+    }
+
     /// The request as it is sent.
     pub fn request(&self, head: RequestHead, body: OutBody) -> Request<OutBody> {
         let RequestHead {

@@ -6,6 +6,7 @@ use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body as _;
 use raincheck_core::head::ResponseHead;
+use raincheck_core::hop;
 use raincheck_core::limits::SEGMENT_FRAME_BYTES;
 use raincheck_store::BodyReader;
 
@@ -43,8 +44,13 @@ pub fn body(reader: Arc<dyn BodyReader>, offset: u64, len: u64, trailers: Header
     )))
 }
 
-/// A response with this head.
-pub fn with_head(head: ResponseHead, body: Payload) -> Response<Payload> {
+/// A response with this head. Trailers that are known already are announced in it.
+pub fn with_head(mut head: ResponseHead, body: Payload) -> Response<Payload> {
+    if let Payload::Stored(stored) = &body
+        && let Some(trailers) = stored.trailers()
+    {
+        hop::announce_trailers(&mut head.headers, trailers);
+    }
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(head.status).unwrap_or(StatusCode::BAD_GATEWAY);
     *response.headers_mut() = head.headers;

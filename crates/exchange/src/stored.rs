@@ -57,6 +57,11 @@ impl StoredBody {
         }
     }
 
+    /// The trailers that are still to come.
+    pub(crate) fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_ref()
+    }
+
     fn took(&mut self, bytes: Bytes) -> Bytes {
         let len = bytes.len() as u64;
         self.offset += len;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use raincheck_core::hop;
 use raincheck_core::problem::{Problem, ProblemCode};
 use raincheck_upstreams::BoxError;
 use tokio::time::{Instant, Sleep};
@@ -47,7 +48,11 @@ impl ClientBody {
         text.into()
     }
 
-    fn count(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BoxError> {
+    /// A frame as it goes on: within the limit, and no trailer that only a head may bring.
+    fn sieve(&mut self, mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, BoxError> {
+        if let Some(trailers) = frame.trailers_mut() {
+            hop::strip_trailers(trailers);
+        }
         let len = frame.data_ref().map_or(0, |data| data.len() as u64);
         match self.left.checked_sub(len) {
             Some(left) => {
@@ -83,6 +88,15 @@ pub(crate) fn too_large(limit: u64) -> Problem {
     Problem::new(ProblemCode::RequestTooLarge, detail)
 }
 
+/// The innermost cause: what the framing check or the system said.
+fn reason(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
 impl Body for ClientBody {
     type Data = Bytes;
     type Error = BoxError;
@@ -95,9 +109,9 @@ impl Body for ClientBody {
             Poll::Ready(frame) => {
                 self.waiting = false;
                 Poll::Ready(frame.map(|frame| match frame {
-                    Ok(frame) => self.count(frame),
+                    Ok(frame) => self.sieve(frame),
                     Err(error) => {
-                        let detail = format!("the request body ended early: {error}");
+                        let detail = format!("the request body ended early: {}", reason(&error));
                         Err(self.blamed(Problem::new(ProblemCode::MalformedRequest, detail)))
                     }
                 }))

@@ -179,7 +179,7 @@ fn goes(name: &HeaderName, trusted: bool) -> bool {
     if memchr::memchr(b'_', bytes).is_some() {
         return shadows(name);
     }
-    !trusted && origin::tells(bytes)
+    !trusted && hop::tells_origin(bytes)
 }
 
 /// Whether a backend that reads `_` for `-` could take a field for one that we set, check or drop.

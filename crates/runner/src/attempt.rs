@@ -127,7 +127,7 @@ impl Shared {
             attempt: job.attempt(),
             deadline: timeouts.total.map(|total| now.after(total)),
         };
-        let wire = outbound.request(ready.head, ready.body.outgoing(&ready.trailers));
+        let wire = outbound.whole(ready.head, &ready.body, &ready.trailers);
         let bounds = Bounds {
             timeouts,
             max_response: route.max_response,

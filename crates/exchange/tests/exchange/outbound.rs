@@ -118,3 +118,26 @@ async fn trailers_go_out_after_every_kind_of_body() {
         assert_eq!(collected.to_bytes(), bytes(len));
     }
 }
+
+#[tokio::test]
+async fn a_whole_body_has_its_trailers_announced() {
+    let mut trailers = HeaderMap::new();
+    let body = RequestBody::Bytes(bytes(10));
+    let request = outbound(None).whole(head(Method::POST), &body, &trailers);
+    assert!(!request.headers().contains_key("trailer"));
+    for name in ["x-sum", "x-more", "x-sum"] {
+        trailers.append(name, "1".parse().unwrap());
+    }
+    let mut said = head(Method::POST);
+    said.headers.append("trailer", "X-Sum".parse().unwrap());
+    for (head, announced) in [
+        (head(Method::POST), &["x-sum, x-more"][..]),
+        (said, &["X-Sum", "x-more"]),
+    ] {
+        let request = outbound(None).whole(head, &body, &trailers);
+        let named: Vec<_> = request.headers().get_all("trailer").iter().collect();
+        assert_eq!(named, announced);
+        let collected = request.into_body().collect().await.unwrap();
+        assert_eq!(collected.trailers(), Some(&trailers));
+    }
+}

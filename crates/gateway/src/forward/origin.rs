@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
+use raincheck_core::hop::tells_origin;
 
 use super::owned;
 use crate::host::Host;
@@ -17,11 +18,6 @@ const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
 /// The scheme of a client's request. There is no other listener yet.
 const SCHEME: HeaderValue = HeaderValue::from_static("http");
-
-/// Whether a field, by its name, says who asked.
-pub(super) fn tells(name: &[u8]) -> bool {
-    name == b"forwarded" || name == b"x-real-ip" || name.starts_with(b"x-forwarded-")
-}
 
 /// Who asked, and whether what they say of others is believed.
 pub(super) struct Origin<'a> {
@@ -94,7 +90,7 @@ impl<'a> Origin<'a> {
 
 /// Which of the two languages a proxy in front speaks.
 fn spoken(headers: &HeaderMap) -> (bool, bool) {
-    let common = |name: &HeaderName| *name != FORWARDED && tells(name.as_str().as_bytes());
+    let common = |name: &HeaderName| *name != FORWARDED && tells_origin(name.as_str().as_bytes());
     (headers.contains_key(FORWARDED), headers.keys().any(common))
 }
 
