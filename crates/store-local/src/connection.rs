@@ -77,6 +77,23 @@ pub(crate) fn checkpointer(path: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
+/// Opens a connection that reads and has the database for itself, so that the engine keeps the index
+/// of the log in memory of its own: it needs no room on the disk. On closing it moves nothing.
+pub(crate) fn sole_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    common(&conn)?;
+    conn.execute_batch(
+        "PRAGMA query_only = ON;
+         PRAGMA busy_timeout = 0;
+         PRAGMA locking_mode = EXCLUSIVE;",
+    )?;
+    // The lock is taken with the first read.
+    conn.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))?;
+    Ok(conn)
+}
+
 /// Opens a connection that reads.
 pub(crate) fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use raincheck_store as store;
 use rusqlite::ErrorCode;
 
+use crate::room;
+
 /// Why a data directory could not be opened. Each text says what can be done about it.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -72,7 +74,7 @@ pub enum OpenError {
         why: String,
     },
     /// Its disk is full.
-    #[error("there is no room left for {}; free some space on its disk", path.display())]
+    #[error("there is too little room for {}; free some space on its disk", path.display())]
     Full {
         /// The file or directory.
         path: PathBuf,
@@ -104,6 +106,13 @@ impl OpenError {
     /// The cause of a failed operation of the engine on the file `path`.
     pub(crate) fn of_engine(path: impl Into<PathBuf>, error: &rusqlite::Error) -> Self {
         let path = path.into();
+        let is_out = room::is_out(&path);
+        Self::of_engine_where(path, error, is_out)
+    }
+
+    /// The same on a disk of which it is known whether it has nothing left. The engine says so of
+    /// the database and its log only; of the index, and of files that it creates, it just fails.
+    fn of_engine_where(path: PathBuf, error: &rusqlite::Error, is_out: bool) -> Self {
         let why = error.to_string();
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::NotAStore { path, why },
@@ -112,6 +121,9 @@ impl OpenError {
             Some(ErrorCode::DiskFull) => Self::Full { path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 Self::InUse { path, pid: None }
+            }
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) if is_out => {
+                Self::Full { path }
             }
             _ => Self::Io { path, why },
         }
@@ -195,6 +207,29 @@ mod tests {
             OpenError::ReadOnly { .. }
         ));
         assert!(matches!(of(io::ErrorKind::Other), OpenError::Io { .. }));
+    }
+
+    #[test]
+    fn a_failure_on_a_disk_with_nothing_left_is_one_for_want_of_room() {
+        use rusqlite::ffi;
+        let of = |code, is_out| {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            OpenError::of_engine_where("/data/jobs.db".into(), &error, is_out)
+        };
+        for code in [
+            ffi::SQLITE_IOERR_SHMSIZE,
+            ffi::SQLITE_IOERR_SHMOPEN,
+            ffi::SQLITE_IOERR_SHMMAP,
+            ffi::SQLITE_IOERR_WRITE,
+            ffi::SQLITE_CANTOPEN,
+        ] {
+            assert!(matches!(of(code, true), OpenError::Full { .. }), "{code}");
+            assert!(matches!(of(code, false), OpenError::Io { .. }), "{code}");
+        }
+        let full = of(ffi::SQLITE_FULL, false);
+        assert!(matches!(full, OpenError::Full { .. }), "{full}");
+        let damaged = of(ffi::SQLITE_CORRUPT, true);
+        assert!(matches!(damaged, OpenError::Damaged { .. }), "{damaged}");
     }
 
     #[test]

@@ -51,6 +51,11 @@ impl Layout {
         self.root.join("jobs.db-wal")
     }
 
+    /// The engine's index of the log, which every process that reads the database shares.
+    pub(crate) fn index(&self) -> PathBuf {
+        self.root.join("jobs.db-shm")
+    }
+
     /// Held by the process that serves this directory.
     pub(crate) fn lock(&self) -> PathBuf {
         self.root.join("lock")

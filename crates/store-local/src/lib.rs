@@ -22,6 +22,7 @@ mod open;
 mod queue;
 mod reader;
 mod recent;
+mod room;
 mod row;
 mod schema;
 mod shared;

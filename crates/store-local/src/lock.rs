@@ -29,7 +29,11 @@ impl Lock {
             }
             return Err(failed(&error.into()));
         }
-        write_pid(&mut file).map_err(|error| failed(&error))?;
+        match write_pid(&mut file) {
+            // The lock holds without it.
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {}
+            other => other.map_err(|error| failed(&error))?,
+        }
         Ok(Self { _file: file })
     }
 }

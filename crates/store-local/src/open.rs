@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::c_int;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -26,7 +27,7 @@ use crate::reader::Readers;
 use crate::recent::Recent;
 use crate::shared::Shared;
 use crate::threads::Threads;
-use crate::{connection, log, migrate, row, writer};
+use crate::{connection, log, migrate, room, row, writer};
 
 /// The parts of an open store.
 pub(crate) struct Opened {
@@ -42,17 +43,24 @@ pub(crate) fn open(root: &Path, options: &Options) -> Result<Opened, OpenError> 
     files::create_dir(root).map_err(|error| OpenError::of_io(root, &error))?;
     let lock = Lock::take(root, &layout.lock())?;
     check_log(&layout)?;
-    let conn = database(&layout, options)?;
+    room::check(&layout)?;
+    let (index, conn) = database(&layout, options)?;
     let of_engine = |error: rusqlite::Error| OpenError::of_engine(layout.database(), &error);
     let books = books(&conn).map_err(of_engine)?;
     let routes = books.routes.clone();
     let shared = shared(&layout, books)?;
     let inbox = Arc::new(Inbox::new());
-    let threads = start(&layout, conn, lock, &shared, &inbox, routes)?;
+    let mut threads = Threads::new(
+        Arc::clone(&shared),
+        Arc::clone(&inbox),
+        Arc::clone(&index),
+        lock,
+    );
+    start(&layout, conn, &mut threads, routes)?;
     Ok(Opened {
         shared,
         inbox,
-        readers: Readers::new(layout.database()),
+        readers: Readers::new(layout.database(), index),
         threads,
     })
 }
@@ -72,19 +80,25 @@ fn check_log(layout: &Layout) -> Result<(), OpenError> {
     }
 }
 
-/// The writer's connection to a database of the latest format.
-fn database(layout: &Layout, options: &Options) -> Result<Connection, OpenError> {
+/// The writer's connection to a database of the latest format, and the index of its log, which must
+/// be dropped after every connection: see `room`.
+fn database(layout: &Layout, options: &Options) -> Result<(Arc<File>, Connection), OpenError> {
     let path = layout.database();
     let failed = |error: rusqlite::Error| OpenError::of_engine(&path, &error);
     // The engine would let everybody read what is in it.
     files::private(&path).map_err(|error| OpenError::of_io(&path, &error))?;
+    // Declared before the connection, and so dropped after it.
+    let index;
     let mut conn = connection::writable(&path).map_err(failed)?;
     let format = migrate::check(&conn, layout.root(), &path)?;
     connection::make_writer(&conn).map_err(failed)?;
     migrate::migrate(&mut conn, format).map_err(failed)?;
     connection::limit(&conn, options.database_bytes_max).map_err(failed)?;
+    let of_index = |error: std::io::Error| OpenError::of_io(layout.index(), &error);
+    index = files::private(&layout.index()).map_err(of_index)?;
+    room::reserve(&index).map_err(of_index)?;
     files::sync_dir(layout.root()).map_err(|error| OpenError::of_io(layout.root(), &error))?;
-    Ok(conn)
+    Ok((Arc::new(index), conn))
 }
 
 fn shared(layout: &Layout, books: Books) -> Result<Arc<Shared>, OpenError> {
@@ -150,11 +164,11 @@ fn orphans(conn: &Connection, books: &mut Books) -> rusqlite::Result<()> {
 fn start(
     layout: &Layout,
     mut conn: Connection,
-    lock: Lock,
-    shared: &Arc<Shared>,
-    inbox: &Arc<Inbox>,
+    threads: &mut Threads,
     routes: HashMap<RouteName, u32>,
-) -> Result<Threads, OpenError> {
+) -> Result<(), OpenError> {
+    let (shared, inbox) = threads.parts();
+    let (shared, inbox) = (&shared, &inbox);
     let path = layout.database();
     let of_io = |error: std::io::Error| OpenError::of_io(layout.root(), &error);
     let of_engine = |error: rusqlite::Error| OpenError::of_engine(&path, &error);
@@ -168,10 +182,9 @@ fn start(
     let looker = connection::reader(&path).map_err(of_engine)?;
     let keep = files::private(&layout.keep_lock()).map_err(of_io)?;
     // Should one of them not start, those before it end with what they share.
-    let mut threads = Threads::new(Arc::clone(shared), Arc::clone(inbox), lock);
     threads.writer = Some(writer::start(conn, shared, inbox, routes).map_err(of_io)?);
     let checkpoints = checkpoint::start(mover, &shared.checkpoints, &shared.fault);
     threads.checkpoint = Some(checkpoints.map_err(of_io)?);
     threads.sweep = Some(sweep::start(shared, looker, keep).map_err(of_io)?);
-    Ok(threads)
+    Ok(())
 }

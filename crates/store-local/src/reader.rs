@@ -1,8 +1,9 @@
 //! Read connections: a few, each used by one read at a time, off the threads that serve
 //! connections.
 
+use std::fs::File;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use raincheck_store as store;
 use rusqlite::Connection;
@@ -13,19 +14,36 @@ use crate::{connection, error};
 /// Reads at a time. They come from the page cache, so more would only compete for the cores.
 const CONNECTIONS: usize = 4;
 
+/// Connections that nobody reads from, and the index of the log.
+#[derive(Debug)]
+struct Idle {
+    conns: Mutex<Vec<Connection>>,
+    /// Dropped after the connections: see `room`.
+    _index: Arc<File>,
+}
+
+impl Idle {
+    fn conns(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.conns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The read connections.
 #[derive(Debug)]
 pub(crate) struct Readers {
     path: PathBuf,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    idle: Arc<Idle>,
     turns: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub(crate) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf, index: Arc<File>) -> Self {
         Self {
             path,
-            idle: Arc::default(),
+            idle: Arc::new(Idle {
+                conns: Mutex::default(),
+                _index: index,
+            }),
             turns: Arc::new(Semaphore::new(CONNECTIONS)),
         }
     }
@@ -42,9 +60,7 @@ impl Readers {
         crate::body::blocking(move || {
             let conn = take(&idle, &path).map_err(|error| error::of_read(&error))?;
             let result = read(&conn);
-            idle.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(conn);
+            idle.conns().push(conn);
             drop(turn);
             result.map_err(Failed::into_error)
         })
@@ -64,15 +80,12 @@ impl Readers {
     /// Closes the connections that are idle.
     pub(crate) fn forget(&self) {
         self.turns.close();
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.idle.conns().clear();
     }
 }
 
-fn take(idle: &Mutex<Vec<Connection>>, path: &std::path::Path) -> rusqlite::Result<Connection> {
-    let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+fn take(idle: &Idle, path: &std::path::Path) -> rusqlite::Result<Connection> {
+    let kept = idle.conns().pop();
     match kept {
         Some(conn) => Ok(conn),
         None => connection::reader(path),

@@ -1,5 +1,6 @@
 //! The threads of an open store, and the order in which they end.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -18,19 +19,32 @@ pub(crate) struct Threads {
     pub(crate) writer: Option<JoinHandle<Connection>>,
     pub(crate) checkpoint: Option<JoinHandle<()>>,
     pub(crate) sweep: Option<JoinHandle<()>>,
+    /// Dropped after the connections: see `room`.
+    _index: Arc<File>,
     _lock: Lock,
 }
 
 impl Threads {
-    pub(crate) fn new(shared: Arc<Shared>, inbox: Arc<Inbox>, lock: Lock) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        inbox: Arc<Inbox>,
+        index: Arc<File>,
+        lock: Lock,
+    ) -> Self {
         Self {
             shared,
             inbox,
             writer: None,
             checkpoint: None,
             sweep: None,
+            _index: index,
             _lock: lock,
         }
+    }
+
+    /// What the threads share.
+    pub(crate) fn parts(&self) -> (Arc<Shared>, Arc<Inbox>) {
+        (Arc::clone(&self.shared), Arc::clone(&self.inbox))
     }
 }
 

@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use crate::error::OpenError;
 use crate::files::Layout;
 use crate::lock::Lock;
-use crate::{connection, log, migrate};
+use crate::{connection, log, migrate, room};
 
 pub(crate) use records::damaged_records;
 
@@ -92,8 +92,7 @@ pub fn verify(path: impl AsRef<Path>) -> Result<Report, OpenError> {
     let _lock = Lock::take(layout.root(), &layout.lock())?;
     let mut report = Report::default();
     look_at_log(&layout, &mut report)?;
-    let failed = |error: rusqlite::Error| OpenError::of_engine(layout.database(), &error);
-    let conn = connection::reader(&layout.database()).map_err(failed)?;
+    let conn = connect(&layout)?;
     migrate::check(&conn, layout.root(), &layout.database())?;
     // Damage that ends a look early is a finding, not an error: the others go on.
     for look in [structure, records::look, bodies::look] as [Look; 3] {
@@ -102,6 +101,16 @@ pub fn verify(path: impl AsRef<Path>) -> Result<Report, OpenError> {
         }
     }
     Ok(report)
+}
+
+/// A connection that needs no room on the disk, or one like any other where somebody else reads.
+fn connect(layout: &Layout) -> Result<Connection, OpenError> {
+    let path = layout.database();
+    if let Ok(conn) = connection::sole_reader(&path) {
+        return Ok(conn);
+    }
+    room::check(layout)?;
+    connection::reader(&path).map_err(|error| OpenError::of_engine(&path, &error))
 }
 
 fn look_at_log(layout: &Layout, report: &mut Report) -> Result<(), OpenError> {

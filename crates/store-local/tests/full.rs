@@ -1,0 +1,141 @@
+//! A disk without room: a start on it is refused with that cause, a check of it works, and nothing
+//! is lost.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use raincheck_core::job::Status;
+use raincheck_store::conformance::make::{self, at};
+use raincheck_store::{Change, Commit, Jobs, Store};
+use raincheck_store_local::{LocalStore, OpenError, Options, verify};
+
+/// A small disk of its own; unmounted when dropped.
+struct Disk {
+    dir: tempfile::TempDir,
+}
+
+impl Disk {
+    /// None: only the superuser can have one.
+    fn new() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=4m", "none"]);
+        let mounted = mount.arg(dir.path()).output();
+        let mounted = mounted.is_ok_and(|output| output.status.success());
+        mounted.then(|| Self { dir })
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Takes all room but `spare` bytes.
+    fn fill(&self, spare: u64) {
+        let path = self.dir.path().join("filler");
+        let mut file = File::create(&path).unwrap();
+        while file.write_all(&[1; 4096]).is_ok() {}
+        let len = file.metadata().unwrap().len();
+        file.set_len(len.saturating_sub(spare)).unwrap();
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.dir.path().join("filler")).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        _ = Command::new("umount").arg(self.dir.path()).status();
+    }
+}
+
+async fn put(store: &LocalStore, number: u8) {
+    let put = make::put(make::submitted(number, "r", at(5)));
+    store.commit(Change::Put(Box::new(put))).await.unwrap();
+}
+
+fn open(path: &Path) -> Result<LocalStore, OpenError> {
+    LocalStore::open(path, Options::default())
+}
+
+fn is_full(result: Result<LocalStore, OpenError>) -> bool {
+    matches!(result, Err(OpenError::Full { .. }))
+}
+
+#[tokio::test]
+async fn a_start_on_a_full_disk_is_refused_and_a_check_is_not() {
+    let Some(disk) = Disk::new() else {
+        return;
+    };
+    let store = open(&disk.data()).unwrap();
+    put(&store, 1).await;
+    store.close().await.unwrap();
+    for spare in [0, 4 << 10, 40 << 10, 512 << 10] {
+        disk.fill(spare);
+        assert!(is_full(open(&disk.data())), "with {spare} bytes");
+        let report = verify(disk.data()).unwrap();
+        assert!(report.is_whole(), "with {spare} bytes: {report:?}");
+        assert_eq!(report.jobs, 1);
+    }
+    disk.free();
+    let store = open(&disk.data()).unwrap();
+    assert_eq!(store.counts(), [(make::route("r"), Status::Queued, 1)]);
+    put(&store, 2).await;
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_index_of_the_log_has_its_room_before_it_is_needed() {
+    let Some(disk) = Disk::new() else {
+        return;
+    };
+    let store = open(&disk.data()).unwrap();
+    let metadata = fs::metadata(disk.data().join("jobs.db-shm")).unwrap();
+    assert!(metadata.len() >= 256 << 10);
+    assert_eq!(metadata.blocks() * 512, metadata.len());
+    put(&store, 1).await;
+    store.close().await.unwrap();
+    assert!(!disk.data().join("jobs.db-shm").exists());
+}
+
+#[tokio::test]
+async fn a_check_after_a_crash_changes_neither_database_nor_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    for number in 0..20 {
+        put(&store, number).await;
+    }
+    let crashed = tempfile::tempdir().unwrap();
+    let names = ["jobs.db", "jobs.db-wal"];
+    for name in names {
+        fs::copy(dir.path().join(name), crashed.path().join(name)).unwrap();
+    }
+    let read = || names.map(|name| fs::read(crashed.path().join(name)).unwrap());
+    let before = read();
+    let report = verify(crashed.path()).unwrap();
+    assert!(report.is_whole(), "{report:?}");
+    assert_eq!(report.jobs, 20);
+    assert!(read() == before);
+    assert!(!crashed.path().join("jobs.db-shm").exists());
+}
+
+#[tokio::test]
+async fn a_check_works_while_somebody_else_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    put(&store, 1).await;
+    store.close().await.unwrap();
+    let other = rusqlite::Connection::open(dir.path().join("jobs.db")).unwrap();
+    let count = |conn: &rusqlite::Connection| {
+        conn.query_row("SELECT count(*) FROM jobs", (), |row| row.get::<_, i64>(0))
+    };
+    assert_eq!(count(&other), Ok(1));
+    let report = verify(dir.path()).unwrap();
+    assert!(report.is_whole(), "{report:?}");
+    assert_eq!(report.jobs, 1);
+}
