@@ -20,6 +20,11 @@ const LINE_KEPT_BYTES: usize = 1024;
 
 const BARE_LF: Refusal = Refusal::malformed("a line does not end with CR LF");
 const NO_REQUEST: Refusal = Refusal::malformed("this is not the beginning of a request");
+const TLS: Refusal = Refusal::malformed(
+    "this is TLS, and this listener speaks plain HTTP: use http:// or put a TLS proxy in front",
+);
+/// The first byte of a TLS handshake (RFC 8446 section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
 const CHUNK_END: Refusal = Refusal::malformed("a chunk does not end where its size says");
 const HEAD_BYTES: Refusal = Refusal::new(
     ProblemCode::HeadersTooLarge,
@@ -284,6 +289,7 @@ impl Inspector {
         let first = line.first().copied().unwrap_or(b'\r');
         let section = self.section_bytes + line.len();
         match self.state {
+            State::RequestLine if first == TLS_HANDSHAKE => Err(TLS),
             State::RequestLine if !is_token_byte(first) && first != b'\r' => Err(NO_REQUEST),
             State::RequestLine if line.len() > self.request_line_max() => {
                 Err(Head::endless_line(line))
