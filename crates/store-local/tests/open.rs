@@ -145,19 +145,6 @@ async fn a_log_damaged_in_its_middle_is_refused_and_kept() {
 }
 
 #[tokio::test]
-async fn a_directory_that_cannot_be_written_is_told() {
-    let dir = filled().await;
-    fs::remove_file(dir.path().join("lock")).unwrap();
-    let set = |mode| fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
-    set(0o500);
-    // The superuser may write everywhere.
-    let may_write = fs::write(dir.path().join("probe"), "").is_ok();
-    let error = (!may_write).then(|| refused(dir.path()));
-    set(0o700);
-    assert!(matches!(error, None | Some(OpenError::ReadOnly { .. })));
-}
-
-#[tokio::test]
 async fn a_store_without_room_refuses_and_goes_on_when_there_is_some() {
     let dir = tempfile::tempdir().unwrap();
     let options = Options {
