@@ -50,8 +50,6 @@ pub const COMMIT_BATCH: usize = 1024;
 pub const COMMIT_QUEUE: usize = 16 * 1024;
 /// Attempts that a job may have beyond those of its route because the gateway died in its last one.
 pub const RESCUES: u32 = 10;
-/// Ranges honoured in one `Range` header; more are answered with the whole response.
-pub const RANGES: usize = 1;
 /// Watchers of one process waiting for jobs to change; beyond it: answered at once.
 pub const WATCHERS: usize = 100_000;
 /// Bytes of an upstream's failure text that are kept in a problem's detail.

@@ -70,7 +70,7 @@ fn expected(job: &Job, event: &Event, now: Timestamp) -> Becomes {
             }
         },
         Event::Damaged { token, .. } => running(job, *token, Becomes::Failed(Code::StorageDamaged)),
-        Event::RouteGone { .. } => queued_only(job, Becomes::Failed(Code::RouteGone)),
+        Event::RouteGone => queued_only(job, Becomes::Failed(Code::RouteGone)),
     }
 }
 
@@ -292,7 +292,7 @@ fn executed(event: &Event) -> i64 {
         | Event::Rescue { .. }
         | Event::Expire
         | Event::Forget
-        | Event::RouteGone { .. } => 0,
+        | Event::RouteGone => 0,
     }
 }
 

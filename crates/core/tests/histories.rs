@@ -178,9 +178,7 @@ impl World {
                 token,
                 detail: "so it goes".to_owned(),
             },
-            Step::RouteGone => Event::RouteGone {
-                overdue: Duration::ZERO,
-            },
+            Step::RouteGone => Event::RouteGone,
             Step::Late(by) => {
                 let old = FencingToken(token.0.saturating_sub(by + 1));
                 settle(old, answer(200, None))

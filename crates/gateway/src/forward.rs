@@ -64,12 +64,7 @@ impl Forwarder {
     /// The request has been here before.
     ///
     /// [`check_head`]: crate::check::check_head
-    pub(crate) fn request_head(
-        &self,
-        parts: Parts,
-        _host: &str,
-        peer: &Peer,
-    ) -> Result<RequestHead, Problem> {
+    pub(crate) fn request_head(&self, parts: Parts, peer: &Peer) -> Result<RequestHead, Problem> {
         self.check_loop(&parts.headers)?;
         let trusted = self.trusts(peer);
         let host = host_value(&parts, peer);

@@ -88,9 +88,7 @@ impl Service {
             return Ok(local.answer(Request::from_parts(parts, incoming)).await);
         }
         let route = self.route(&parts, &host)?;
-        let answer = self
-            .in_mode(&route, parts, incoming, (&host, peer), came)
-            .await;
+        let answer = self.in_mode(&route, parts, incoming, peer, came).await;
         let status = answer.as_ref().map_or_else(
             |problem| problem.code.status(),
             |response| response.status().as_u16(),
@@ -116,14 +114,14 @@ impl Service {
         route: &Arc<Route>,
         parts: Parts,
         incoming: Incoming,
-        (host, peer): (&str, Peer),
+        peer: Peer,
         came: Instant,
     ) -> Result<Response<Payload>, Problem> {
         let prefer = match route.mode {
             Mode::Sync => Prefer::default(),
             Mode::Auto | Mode::Async => Prefer::from_headers(&parts.headers),
         };
-        let head = self.forwarder.request_head(parts, host, &peer)?;
+        let head = self.forwarder.request_head(parts, &peer)?;
         let (hold, queued) = match plan(route, prefer) {
             Plan::Relay => return self.relay(route, head, incoming).await,
             Plan::Hold(hold) => (hold, false),

@@ -119,11 +119,8 @@ impl Shared {
         };
         loop {
             let page = self.store.list(filter.clone()).await?;
-            let now = self.now();
-            let failed = all(page.jobs.iter().map(|job| {
-                let overdue = job.due_at().map_or(Duration::ZERO, |due| now.since(due));
-                async move { self.transit(job.id(), &Event::RouteGone { overdue }).await }
-            }));
+            let gone = &Event::RouteGone;
+            let failed = all(page.jobs.iter().map(|job| self.transit(job.id(), gone)));
             for result in failed.await {
                 match result {
                     Ok(_) => count += 1,

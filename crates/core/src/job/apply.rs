@@ -70,7 +70,7 @@ pub fn apply(job: &Job, event: &Event, now: Timestamp) -> Result<Transition, Ref
             running(job, *token, kind)?;
             Ok(settle::damaged(job, detail, now))
         }
-        Event::RouteGone { .. } => settle::route_gone(job, now),
+        Event::RouteGone => settle::route_gone(job, now),
     }
 }
 

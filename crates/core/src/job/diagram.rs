@@ -115,9 +115,7 @@ pub fn events_of(token: FencingToken) -> Vec<Event> {
             token,
             detail: "specimen".to_owned(),
         },
-        Event::RouteGone {
-            overdue: Duration::ZERO,
-        },
+        Event::RouteGone,
     ]);
     events
 }

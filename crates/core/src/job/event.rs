@@ -1,7 +1,5 @@
 //! Everything that can happen to a job after it was accepted.
 
-use std::time::Duration;
-
 use crate::id::FencingToken;
 use crate::outcome::Outcome;
 
@@ -43,14 +41,11 @@ pub enum Event {
     Damaged {
         /// The attempt that needed it.
         token: FencingToken,
-        /// How long from now until it may be forgotten is the job's own retention; this is why.
+        /// What is damaged, for a person.
         detail: String,
     },
-    /// Its route is not configured any more; it fails after having waited this long.
-    RouteGone {
-        /// How long it has been due.
-        overdue: Duration,
-    },
+    /// Its route is not configured any more.
+    RouteGone,
 }
 
 /// An event without its details, to draw the diagram and to walk all pairs.
@@ -82,7 +77,7 @@ impl Event {
             Self::Expire => EventKind::Expire,
             Self::Forget => EventKind::Forget,
             Self::Damaged { .. } => EventKind::Damaged,
-            Self::RouteGone { .. } => EventKind::RouteGone,
+            Self::RouteGone => EventKind::RouteGone,
         }
     }
 }

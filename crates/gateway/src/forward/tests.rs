@@ -30,7 +30,7 @@ fn forward_as(
     let forwarder = Forwarder::new(vec![trusted.parse().unwrap()], Arc::new(Fixed));
     let peer = Peer::new(peer.parse().unwrap(), "127.0.0.1:8080".parse().unwrap(), 1);
     let (parts, ()) = request.body(()).unwrap().into_parts();
-    forwarder.request_head(parts, "", &peer)
+    forwarder.request_head(parts, &peer)
 }
 
 fn lines(head: &RequestHead) -> Vec<String> {
