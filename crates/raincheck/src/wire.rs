@@ -1,6 +1,7 @@
 //! Plan -> Options -> running parts, in order. Read this file second.
 
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -16,7 +17,8 @@ use raincheck_gateway::server::{Abort, Handler, Peer, Server, ServerHandle, Serv
 use raincheck_gateway::service::{Local, Service};
 use raincheck_runner::Runner;
 use raincheck_store::Store;
-use raincheck_telemetry::Metrics;
+use raincheck_store_local::{LocalStore, OpenError};
+use raincheck_telemetry::{Metrics, StoreMetrics};
 use raincheck_upstreams::Upstreams;
 
 use crate::listen::Ports;
@@ -33,10 +35,24 @@ pub struct Gateway {
     pub store: Arc<dyn Store>,
 }
 
+/// A store that is open, and what it counts.
+pub struct Opened {
+    store: Arc<dyn Store>,
+    counts: StoreMetrics,
+}
+
+/// Opens the store in a data directory.
+pub fn open(path: &Path) -> Result<Opened, OpenError> {
+    let options = raincheck_store_local::Options::default();
+    let counts = options.metrics.clone();
+    let store = Arc::new(LocalStore::open(path, options)?);
+    Ok(Opened { store, counts })
+}
+
 /// Starts every part on the current runtime.
 pub fn start(
     plan: Plan,
-    store: Arc<dyn Store>,
+    store: Opened,
     ports: Ports,
     ambient: Arc<dyn Ambient>,
 ) -> anyhow::Result<Gateway> {
@@ -49,7 +65,9 @@ pub fn start(
         trusted_proxies: plan.server.trusted_proxies.clone(),
         body_idle_timeout: plan.server.body_timeout,
     };
-    let metrics = Arc::new(Metrics::new(plan.routes.iter().map(|route| &route.name)));
+    let Opened { store, counts } = store;
+    let names = plan.routes.iter().map(|route| &route.name);
+    let metrics = Arc::new(Metrics::with_store(names, &counts));
     let routes = table(plan.routes)?;
     let upstreams = Upstreams::new(raincheck_upstreams::Options::default())
         .context("TLS to upstreams cannot be set up")?;

@@ -42,6 +42,7 @@ use raincheck_store::{
     self as store, Bodies, Body, BodyReader, BodyWriter, Change, Commit, Filter, Jobs, Lease,
     Overdue, Page, Pending, Queue, Store, StoredRequest, StoredResponse,
 };
+use raincheck_telemetry::StoreMetrics;
 use tokio::sync::oneshot;
 
 pub use backup::{BackupError, BackupReport, backup};
@@ -61,6 +62,8 @@ pub struct Options {
     /// Bytes that the database file may have at most; large bodies, which have files of their own,
     /// not counted. None: as much as the disk has.
     pub database_bytes_max: Option<u64>,
+    /// Where commits are counted.
+    pub metrics: StoreMetrics,
 }
 
 /// A store in a data directory of its own.

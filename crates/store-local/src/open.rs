@@ -48,7 +48,7 @@ pub(crate) fn open(root: &Path, options: &Options) -> Result<Opened, OpenError> 
     let of_engine = |error: rusqlite::Error| OpenError::of_engine(layout.database(), &error);
     let books = books(&conn).map_err(of_engine)?;
     let routes = books.routes.clone();
-    let shared = shared(&layout, books)?;
+    let shared = shared(&layout, books, options)?;
     let inbox = Arc::new(Inbox::new());
     let mut threads = Threads::new(
         Arc::clone(&shared),
@@ -101,7 +101,7 @@ fn database(layout: &Layout, options: &Options) -> Result<(Arc<File>, Connection
     Ok((Arc::new(index), conn))
 }
 
-fn shared(layout: &Layout, books: Books) -> Result<Arc<Shared>, OpenError> {
+fn shared(layout: &Layout, books: Books, options: &Options) -> Result<Arc<Shared>, OpenError> {
     let bodies = layout.bodies();
     let failed = |error: std::io::Error| OpenError::of_io(&bodies, &error);
     files::create_dir(&bodies).map_err(failed)?;
@@ -113,6 +113,7 @@ fn shared(layout: &Layout, books: Books) -> Result<Arc<Shared>, OpenError> {
         leases: Leases::default(),
         bodies: registry,
         checkpoints: Arc::new(Checkpoints::default()),
+        metrics: options.metrics.clone(),
         closed: AtomicBool::new(false),
     }))
 }

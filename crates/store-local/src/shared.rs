@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use raincheck_store::leases::Leases;
 use raincheck_store::{self as store, BodyId};
+use raincheck_telemetry::StoreMetrics;
 
 use crate::body::registry::Registry;
 use crate::checkpoint::Checkpoints;
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) leases: Leases,
     pub(crate) bodies: Registry,
     pub(crate) checkpoints: Arc<Checkpoints>,
+    pub(crate) metrics: StoreMetrics,
     pub(crate) closed: AtomicBool,
 }
 

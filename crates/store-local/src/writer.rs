@@ -17,6 +17,7 @@ use std::time::Duration;
 use raincheck_core::id::RouteName;
 use raincheck_store as store;
 use rusqlite::Connection;
+use tokio::time::Instant;
 
 use crate::change::{Effect, Prepared};
 use crate::error::{Reach, reach, words};
@@ -122,7 +123,10 @@ impl Writer {
             return answer_all(batch, &refusal);
         }
         let mut outcomes = Vec::with_capacity(batch.len());
-        match self.transaction(&batch, &mut outcomes) {
+        let began = Instant::now();
+        let written = self.transaction(&batch, &mut outcomes);
+        self.shared.metrics.commit(batch.len(), began.elapsed());
+        match written {
             Ok(()) => self.durable(batch, outcomes),
             Err(error) => self.failed(batch, &error),
         }

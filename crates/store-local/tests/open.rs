@@ -149,6 +149,7 @@ async fn a_store_without_room_refuses_and_goes_on_when_there_is_some() {
     let dir = tempfile::tempdir().unwrap();
     let options = Options {
         database_bytes_max: Some(64 * 4096),
+        ..Options::default()
     };
     let store = LocalStore::open(dir.path(), options).unwrap();
     let mut stored = Vec::new();

@@ -7,5 +7,7 @@ pub mod labels;
 pub mod log;
 pub mod metrics;
 pub mod names;
+pub mod store;
 
 pub use metrics::{Answer, Counted, Metrics, RouteMetrics};
+pub use store::StoreMetrics;

@@ -16,6 +16,7 @@ use raincheck_core::problem::ProblemCode;
 
 use crate::labels::{AnswerLabel, AttemptLabel, JobsLabel, ProblemLabel, RouteLabel};
 use crate::names::{self, Name};
+use crate::store::StoreMetrics;
 
 /// From 1 ms to about an hour and a half.
 const BUCKETS: [f64; 14] = [
@@ -151,6 +152,16 @@ impl Families {
 }
 
 impl Metrics {
+    /// Metrics for these routes, with those of the store.
+    pub fn with_store<'a>(
+        routes: impl Iterator<Item = &'a RouteName>,
+        store: &StoreMetrics,
+    ) -> Self {
+        let mut metrics = Self::new(routes);
+        store.register(&mut metrics.registry);
+        metrics
+    }
+
     /// Metrics for these routes.
     pub fn new<'a>(routes: impl Iterator<Item = &'a RouteName>) -> Self {
         let mut registry = Registry::default();
@@ -245,7 +256,11 @@ impl Metrics {
 }
 
 /// Registers under the name without the suffix that the encoding adds.
-fn register(registry: &mut Registry, name: Name, metric: impl prometheus_client::registry::Metric) {
+pub(crate) fn register(
+    registry: &mut Registry,
+    name: Name,
+    metric: impl prometheus_client::registry::Metric,
+) {
     let bare = name.name.trim_end_matches("_total");
     registry.register(bare, name.meaning.trim_end_matches('.'), metric);
 }
@@ -271,11 +286,14 @@ mod tests {
 
     use super::{Answer, Counted, Metrics, Status};
     use crate::names;
+    use crate::store::StoreMetrics;
 
     #[test]
     fn every_name_is_scraped() {
         let route = "render".parse().unwrap();
-        let metrics = Metrics::new([&route].into_iter());
+        let store = StoreMetrics::default();
+        let metrics = Metrics::with_store([&route].into_iter(), &store);
+        store.commit(3, Duration::from_millis(2));
         let own = metrics.route(&route).unwrap();
         own.answer(Answer::Ticket, 202, Duration::from_millis(3));
         own.attempt(true, Duration::from_secs(2));
@@ -292,6 +310,9 @@ mod tests {
             "raincheck_jobs{route=\"render\",status=\"queued\"} 7",
             "raincheck_jobs{route=\"render\",status=\"failed\"} 0",
             "raincheck_oldest_due_seconds{route=\"render\"} 61",
+            "raincheck_store_commit_changes_sum 3.0",
+            "raincheck_store_commit_seconds_bucket{le=\"0.001\"} 0",
+            "raincheck_store_commit_seconds_bucket{le=\"0.0025\"} 1",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

@@ -80,8 +80,25 @@ pub const PROBLEMS: Name = Name {
     since: "0.1.0",
 };
 
+/// Time of commits.
+pub const COMMIT_SECONDS: Name = Name {
+    name: "raincheck_store_commit_seconds",
+    kind: "histogram",
+    labels: "",
+    meaning: "Time to make a batch of changes durable, the disk's sync included.",
+    since: "0.1.0",
+};
+/// Changes of commits.
+pub const COMMIT_CHANGES: Name = Name {
+    name: "raincheck_store_commit_changes",
+    kind: "histogram",
+    labels: "",
+    meaning: "Changes that shared one commit.",
+    since: "0.1.0",
+};
+
 /// All of them.
-pub const ALL: [Name; 8] = [
+pub const ALL: [Name; 10] = [
     REQUESTS,
     ANSWER_SECONDS,
     ATTEMPTS,
@@ -90,6 +107,8 @@ pub const ALL: [Name; 8] = [
     JOBS,
     OLDEST,
     PROBLEMS,
+    COMMIT_SECONDS,
+    COMMIT_CHANGES,
 ];
 
 /// docs/reference/metrics.md, printed from [`ALL`].

@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::Context;
 use raincheck_config::{Overrides, Plan};
 use raincheck_gateway::server::{Server, ServerOptions};
-use raincheck_store_local::{LocalStore, Options};
 
 use crate::ambient::System;
 use crate::cli::DemoArgs;
@@ -60,7 +59,7 @@ async fn demo(args: DemoArgs, directory: &Scratch, out: Output) -> anyhow::Resul
         Arc::new(SlowBackend::new(work)),
         ServerOptions::default(),
     )?;
-    let store = LocalStore::open(directory.0.join("data"), Options::default())?;
+    let store = wire::open(&directory.0.join("data"))?;
     let plan = plan(&args, &upstream, loopback(args.port))?;
     let ports = Ports::open(&plan).map_err(|failure| {
         Failure::new(
@@ -68,7 +67,7 @@ async fn demo(args: DemoArgs, directory: &Scratch, out: Output) -> anyhow::Resul
             format!("{failure}; or try: raincheck demo --port 0"),
         )
     })?;
-    let gateway = wire::start(plan, Arc::new(store), ports, Arc::new(System))?;
+    let gateway = wire::start(plan, store, ports, Arc::new(System))?;
     let told = tell(&gateway, &args, out);
     let stopped = tokio::select! {
         told = told => told.map(|()| args.once),

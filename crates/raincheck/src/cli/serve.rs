@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use raincheck_config::Plan;
 use raincheck_config::plan::Format;
-use raincheck_store_local::{LocalStore, Options};
 use serde_json::json;
 
 use crate::ambient::System;
@@ -35,7 +34,7 @@ async fn serve(config: ConfigArgs, plan: Plan, out: Output) -> anyhow::Result<Co
     let mut signals = Signals::listen()?;
     let reloads = Reloads::listen(config, plan.clone(), out)?;
     let grace = plan.server.grace;
-    let store = Arc::new(LocalStore::open(&plan.store.path, Options::default())?);
+    let store = wire::open(&plan.store.path)?;
     let ports = Ports::open(&plan)?;
     let first_route = plan.routes.first().map(|route| route.pattern.to_string());
     let gateway = wire::start(plan, store, ports, Arc::new(System))?;

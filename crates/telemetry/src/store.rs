@@ -1,0 +1,54 @@
+//! What the store's writer counts: how long a commit takes, and how many changes share it.
+
+use std::fmt;
+use std::time::Duration;
+
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::metrics::register;
+use crate::names;
+
+/// From 0.1 ms, a good disk's sync, to 10 s, a disk in trouble.
+const SECONDS: [f64; 12] = [
+    0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 2.0, 10.0,
+];
+/// Powers of four: a lone change, or all that came while the disk was busy.
+const CHANGES: [f64; 7] = [1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0];
+
+/// Counters of one store. A clone counts into the same ones, so that the store can be opened before
+/// there is a registry.
+#[derive(Clone)]
+pub struct StoreMetrics {
+    seconds: Histogram,
+    changes: Histogram,
+}
+
+impl Default for StoreMetrics {
+    fn default() -> Self {
+        Self {
+            seconds: Histogram::new(SECONDS),
+            changes: Histogram::new(CHANGES),
+        }
+    }
+}
+
+impl StoreMetrics {
+    /// A batch of `changes` was made durable, or was not, in `took`.
+    pub fn commit(&self, changes: usize, took: Duration) {
+        self.seconds.observe(took.as_secs_f64());
+        self.changes
+            .observe(f64::from(u32::try_from(changes).unwrap_or(u32::MAX)));
+    }
+
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        register(registry, names::COMMIT_SECONDS, self.seconds.clone());
+        register(registry, names::COMMIT_CHANGES, self.changes.clone());
+    }
+}
+
+impl fmt::Debug for StoreMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreMetrics").finish_non_exhaustive()
+    }
+}
