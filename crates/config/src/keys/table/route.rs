@@ -1,0 +1,227 @@
+//! The keys of `[[route]]`, `[defaults]` and `retry`.
+
+use super::super::{
+    Fallback::{Is, Otherwise, Required},
+    Key, Kind, SectionName,
+};
+
+const RETRY_ON: [&str; 4] = ["connect", "timeout", "5xx", "429"];
+
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        section: SectionName::Route,
+        name: "name",
+        kind: Kind::Name,
+        default: Required {
+            example: r#""default""#,
+        },
+        since: "0.1.0",
+        doc: "The route's name in status documents, metrics and logs. Unique.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "match",
+        kind: Kind::Pattern,
+        default: Required {
+            example: r#""/{*path}""#,
+        },
+        since: "0.1.0",
+        doc: "Which requests the route is for: methods, host and path, with `{name}` for a \
+              segment and `{*name}` for the rest. The most specific route wins.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "upstream",
+        kind: Kind::Upstream,
+        default: Required {
+            example: r#""http://127.0.0.1:9000""#,
+        },
+        since: "0.1.0",
+        doc: "The server that does the work. The path of a request is passed on as it is.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "mode",
+        kind: Kind::Choice(&["sync", "auto", "async"]),
+        default: Is(r#""auto""#),
+        since: "0.1.0",
+        doc: "`sync` relays and stores nothing; `auto` relays what is ready within `hold` and \
+              hands out a ticket otherwise; `async` stores the request and hands out a ticket \
+              at once.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "hold",
+        kind: Kind::Duration,
+        default: Otherwise {
+            text: "25s, or by `server.behind`",
+            example: r#""25s""#,
+        },
+        since: "0.1.0",
+        doc: "How long a client of an auto route waits before it gets a ticket.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "hold_until",
+        kind: Kind::Choice(&["head", "complete"]),
+        default: Otherwise {
+            text: "`\"head\"`, or by `server.behind`",
+            example: r#""head""#,
+        },
+        since: "0.1.0",
+        doc: "What must be there before the hold ends: the response head, or all of the \
+              response. `complete` is right behind an edge that limits whole responses.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "on_hold",
+        kind: Kind::Choice(&["ticket"]),
+        default: Is(r#""ticket""#),
+        since: "0.1.0",
+        doc: "What a client gets when the hold ends.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "timeout",
+        kind: Kind::DurationOrNone,
+        default: Otherwise {
+            text: "29s for sync, 15m otherwise",
+            example: r#""15m""#,
+        },
+        since: "0.1.0",
+        doc: "How long one attempt may take, all of it; time in which a client keeps a streamed answer \
+              waiting is not counted.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "connect_timeout",
+        kind: Kind::Duration,
+        default: Is(r#""5s""#),
+        since: "0.1.0",
+        doc: "How long connecting to the upstream may take, TLS included.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "idle_timeout",
+        kind: Kind::DurationOrNone,
+        default: Otherwise {
+            text: "`timeout`",
+            example: r#""15m""#,
+        },
+        since: "0.1.0",
+        doc: "How long the upstream may be silent while it owes bytes.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "deadline",
+        kind: Kind::DurationOrNone,
+        default: Is(r#""none""#),
+        since: "0.1.0",
+        doc: "How long a job may take from its acceptance to its end, queue and retries \
+              included.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "on_disconnect",
+        kind: Kind::Choice(&["cancel", "continue"]),
+        default: Is(r#""cancel""#),
+        since: "0.1.0",
+        doc: "What happens to the exchange of a client that goes away before its answer or \
+              ticket.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "retry",
+        kind: Kind::Retry,
+        default: Otherwise {
+            text: "one attempt",
+            example: r#"{ attempts = 3, backoff = "1s" }"#,
+        },
+        since: "0.1.0",
+        doc: "When an attempt without a final answer is followed by another; see the section \
+              on retry.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "concurrency",
+        kind: Kind::Count,
+        default: Is("256"),
+        since: "0.1.0",
+        doc: "Attempts in flight at once.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "queue",
+        kind: Kind::Count,
+        default: Is("100000"),
+        since: "0.1.0",
+        doc: "Jobs waiting; beyond it new requests get 503 before anything is stored.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "retention",
+        kind: Kind::Duration,
+        default: Is(r#""24h""#),
+        since: "0.1.0",
+        doc: "How long a finished job and its response are kept.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "max_request",
+        kind: Kind::Size,
+        default: Is(r#""1 GiB""#),
+        since: "0.1.0",
+        doc: "Bytes of a request body; beyond it: 413.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "max_response",
+        kind: Kind::SizeOrNone,
+        default: Is(r#""none""#),
+        since: "0.1.0",
+        doc: "Bytes of a response body.",
+    },
+    Key {
+        section: SectionName::Retry,
+        name: "attempts",
+        kind: Kind::Count,
+        default: Is("1"),
+        since: "0.1.0",
+        doc: "Attempts in all, the first included.",
+    },
+    Key {
+        section: SectionName::Retry,
+        name: "backoff",
+        kind: Kind::DurationOrZero,
+        default: Is(r#""1s""#),
+        since: "0.1.0",
+        doc: "The wait before the second attempt; doubled for each later one, then spread \
+              evenly between zero and itself. `Retry-After` of the upstream is obeyed.",
+    },
+    Key {
+        section: SectionName::Retry,
+        name: "max_backoff",
+        kind: Kind::DurationOrZero,
+        default: Is(r#""1m""#),
+        since: "0.1.0",
+        doc: "The longest wait.",
+    },
+    Key {
+        section: SectionName::Retry,
+        name: "on",
+        kind: Kind::Choices(&RETRY_ON),
+        default: Is(r#"["connect", "timeout", "5xx", "429"]"#),
+        since: "0.1.0",
+        doc: "What is retried: no or a broken connection, a timeout, a 5xx answer, a 429 \
+              answer.",
+    },
+    Key {
+        section: SectionName::Retry,
+        name: "unsafe",
+        kind: Kind::Flag,
+        default: Is("false"),
+        since: "0.1.0",
+        doc: "Whether requests with a method that is not idempotent (POST, PATCH) are sent \
+              again although the upstream may have seen them.",
+    },
+];

@@ -1,0 +1,176 @@
+//! The keys of the sections that stand once: server, admin, store, log, limits.
+
+use super::super::{
+    Fallback::{Is, Otherwise},
+    Key, Kind, SectionName,
+};
+
+const BEHIND: [&str; 11] = [
+    "alb",
+    "apache",
+    "api-gateway",
+    "azure",
+    "cloudflare",
+    "cloudfront",
+    "envoy",
+    "gcp-lb",
+    "heroku",
+    "http-api",
+    "nginx",
+];
+
+const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        section: SectionName::Server,
+        name: "listen",
+        kind: Kind::Addresses,
+        default: Is(r#""0.0.0.0:8080""#),
+        since: "0.1.0",
+        doc: "Where clients connect. Port 0 takes any free one.",
+    },
+    Key {
+        section: SectionName::Server,
+        name: "behind",
+        kind: Kind::Choice(&BEHIND),
+        default: Otherwise {
+            text: "nothing",
+            example: r#""api-gateway""#,
+        },
+        since: "0.1.0",
+        doc: "What stands in front of raincheck: sets `hold` and `hold_until` a safe margin \
+              below its own timeout, and warns where times contradict it.",
+    },
+    Key {
+        section: SectionName::Server,
+        name: "jobs_path",
+        kind: Kind::UrlPath,
+        default: Is(r#""/jobs""#),
+        since: "0.1.0",
+        doc: "Where the job API is. Only paths whose next segment is a well-formed job id \
+              belong to it; all others go to the routes.",
+    },
+    Key {
+        section: SectionName::Server,
+        name: "public_url",
+        kind: Kind::PublicUrl,
+        default: Otherwise {
+            text: "links are relative",
+            example: r#""https://api.example.com""#,
+        },
+        since: "0.1.0",
+        doc: "How clients reach this gateway; links to jobs begin with it.",
+    },
+    Key {
+        section: SectionName::Server,
+        name: "trusted_proxies",
+        kind: Kind::Networks,
+        default: Is("[]"),
+        since: "0.1.0",
+        doc: "Peers whose `Forwarded` and `X-Forwarded-*` headers are believed; those of all \
+              others are dropped.",
+    },
+    Key {
+        section: SectionName::Server,
+        name: "grace",
+        kind: Kind::DurationOrZero,
+        default: Is(r#""30s""#),
+        since: "0.1.0",
+        doc: "How long open exchanges may go on after a signal to stop. Jobs that are cut go \
+              on by their retry rules at the next start.",
+    },
+    Key {
+        section: SectionName::Server,
+        name: "header_timeout",
+        kind: Kind::Duration,
+        default: Is(r#""30s""#),
+        since: "0.1.0",
+        doc: "How long a client may take to send the head of a request.",
+    },
+    Key {
+        section: SectionName::Server,
+        name: "body_timeout",
+        kind: Kind::Duration,
+        default: Is(r#""1m""#),
+        since: "0.1.0",
+        doc: "How long a client may send nothing while it owes body bytes. An upload that \
+              moves is never cut.",
+    },
+    Key {
+        section: SectionName::Server,
+        name: "write_timeout",
+        kind: Kind::Duration,
+        default: Is(r#""1m""#),
+        since: "0.1.0",
+        doc: "How long a client may take nothing while there are bytes for it. A download that \
+              moves is never cut.",
+    },
+    Key {
+        section: SectionName::Server,
+        name: "keep_alive",
+        kind: Kind::Duration,
+        default: Is(r#""1m15s""#),
+        since: "0.1.0",
+        doc: "How long an idle connection of a client is kept open. Keep it above the idle \
+              timeout of what stands in front.",
+    },
+    Key {
+        section: SectionName::Server,
+        name: "max_connections",
+        kind: Kind::Count,
+        default: Is("50000"),
+        since: "0.1.0",
+        doc: "Open client connections; further ones wait to be accepted.",
+    },
+    Key {
+        section: SectionName::Server,
+        name: "max_request_head",
+        kind: Kind::HeadSize,
+        default: Is(r#""64 KiB""#),
+        since: "0.1.0",
+        doc: "Bytes of a request line and its header section; beyond it: 431.",
+    },
+    Key {
+        section: SectionName::Admin,
+        name: "listen",
+        kind: Kind::AddressOrOff,
+        default: Is(r#""127.0.0.1:9090""#),
+        since: "0.1.0",
+        doc: "Where operators connect: every job, health, metrics. It asks for no password: \
+              keep it private.",
+    },
+    Key {
+        section: SectionName::Store,
+        name: "path",
+        kind: Kind::Directory,
+        default: Is(r#""raincheck-data""#),
+        since: "0.1.0",
+        doc: "The data directory, made if it is not there. One process has it at a time. \
+              Whatever was acknowledged is synced to it.",
+    },
+    Key {
+        section: SectionName::Log,
+        name: "level",
+        kind: Kind::Choice(&LEVELS),
+        default: Is(r#""info""#),
+        since: "0.1.0",
+        doc: "From which level on things are logged.",
+    },
+    Key {
+        section: SectionName::Log,
+        name: "format",
+        kind: Kind::Choice(&["text", "json"]),
+        default: Is(r#""text""#),
+        since: "0.1.0",
+        doc: "The shape of a log line: for people, or one JSON object.",
+    },
+    Key {
+        section: SectionName::Limits,
+        name: "concurrency",
+        kind: Kind::Count,
+        default: Is("10000"),
+        since: "0.1.0",
+        doc: "Attempts of jobs in flight at once, over all routes.",
+    },
+];
