@@ -17,23 +17,6 @@ use crate::tree::{Node, Origin, Table, Value};
 use crate::value::{Choice, Count, OrNone, Positive, Size, SizeOrNone};
 use words::{OnHold, RetryWord};
 
-/// The hold of an auto route with nothing known in front.
-const HOLD: Duration = Duration::from_secs(25);
-/// The timeout of a sync route: what clients are used to.
-const SYNC_TIMEOUT: Duration = Duration::from_secs(29);
-/// The timeout of other routes.
-const TIMEOUT: Duration = Duration::from_secs(15 * 60);
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a finished job is kept.
-const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
-/// Attempts in flight.
-const CONCURRENCY: u32 = 256;
-/// Jobs waiting.
-const QUEUE: u64 = 100_000;
-/// Bytes of a request body.
-const MAX_REQUEST: u64 = 1 << 30;
-
 /// A route as written: what was given, with its places.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
@@ -219,75 +202,45 @@ impl Written {
 
     /// The route that holds; none if something it cannot be without is missing.
     pub(crate) fn resolve(&self, behind: Option<Behind>) -> Option<Route> {
-        let mode = self.mode.as_ref().map_or(Mode::Auto, |given| given.value.0);
-        let timeout = self.timeout(mode);
-        Some(Route {
-            name: match (&self.name, self.implied) {
-                (Some(given), _) => given.value.clone(),
-                (None, true) => "default".parse().ok()?,
-                (None, false) => return None,
-            },
-            pattern: match (&self.pattern, self.implied) {
-                (Some(given), _) => given.value.clone(),
-                (None, true) => Pattern::everything(),
-                (None, false) => return None,
-            },
-            upstream: self.upstream.as_ref()?.value.clone(),
-            mode,
-            hold: self.hold(behind),
-            hold_until: self.hold_until(behind),
-            timeout,
-            connect_timeout: self
-                .connect_timeout
-                .as_ref()
-                .map_or(CONNECT_TIMEOUT, |g| g.value.0),
-            idle_timeout: self
-                .idle_timeout
-                .as_ref()
-                .map_or(timeout, |given| given.value.0),
-            deadline: self.deadline.as_ref().and_then(|given| given.value.0),
-            on_disconnect: self
-                .on_disconnect
-                .as_ref()
-                .map_or(OnDisconnect::Cancel, |g| g.value.0),
-            retry: self.retry.resolve(),
-            concurrency: self
-                .concurrency
-                .as_ref()
-                .map_or(CONCURRENCY, |given| given.value.0),
-            queue: self.queue.as_ref().map_or(QUEUE, |given| given.value.0),
-            retention: self
-                .retention
-                .as_ref()
-                .map_or(RETENTION, |given| given.value.0),
-            max_request: self
-                .max_request
-                .as_ref()
-                .map_or(MAX_REQUEST, |given| given.value.0),
-            max_response: self.max_response.as_ref().and_then(|given| given.value.0),
-        })
-    }
-
-    fn timeout(&self, mode: Mode) -> Option<Duration> {
-        let default = match mode {
-            Mode::Sync => SYNC_TIMEOUT,
-            Mode::Auto | Mode::Async => TIMEOUT,
+        let name = match (&self.name, self.implied) {
+            (Some(given), _) => given.value.clone(),
+            (None, true) => "default".parse().ok()?,
+            (None, false) => return None,
         };
-        self.timeout
-            .as_ref()
-            .map_or(Some(default), |given| given.value.0)
+        let pattern = match (&self.pattern, self.implied) {
+            (Some(given), _) => given.value.clone(),
+            (None, true) => Pattern::everything(),
+            (None, false) => return None,
+        };
+        let mut route = Route::new(name, pattern, self.upstream.as_ref()?.value.clone());
+        set(&mut route.mode, &self.mode, |mode| mode.0);
+        route.timeout = Some(route.mode.timeout());
+        set(&mut route.timeout, &self.timeout, |timeout| timeout.0);
+        route.idle_timeout = route.timeout;
+        if let Some(behind) = behind {
+            route.hold = behind.hold();
+            route.hold_until = behind.hold_until();
+        }
+        set(&mut route.hold, &self.hold, |hold| hold.0);
+        set(&mut route.hold_until, &self.hold_until, |until| until.0);
+        set(&mut route.connect_timeout, &self.connect_timeout, |t| t.0);
+        set(&mut route.idle_timeout, &self.idle_timeout, |idle| idle.0);
+        set(&mut route.deadline, &self.deadline, |deadline| deadline.0);
+        set(&mut route.on_disconnect, &self.on_disconnect, |on| on.0);
+        set(&mut route.concurrency, &self.concurrency, |count| count.0);
+        set(&mut route.queue, &self.queue, |count| count.0);
+        set(&mut route.retention, &self.retention, |time| time.0);
+        set(&mut route.max_request, &self.max_request, |size| size.0);
+        set(&mut route.max_response, &self.max_response, |size| size.0);
+        route.retry = self.retry.resolve();
+        Some(route)
     }
+}
 
-    fn hold(&self, behind: Option<Behind>) -> Duration {
-        let preset = behind.map_or(HOLD, Behind::hold);
-        self.hold.as_ref().map_or(preset, |given| given.value.0)
-    }
-
-    fn hold_until(&self, behind: Option<Behind>) -> HoldUntil {
-        let preset = behind.map_or(HoldUntil::Head, Behind::hold_until);
-        self.hold_until
-            .as_ref()
-            .map_or(preset, |given| given.value.0)
+/// Puts what was given in the place of the default.
+fn set<T, G: Clone>(place: &mut T, given: &Option<Given<G>>, value: impl Fn(G) -> T) {
+    if let Some(given) = given {
+        *place = value(given.value.clone());
     }
 }
 

@@ -49,6 +49,32 @@ pub struct Route {
     pub max_response: Option<u64>,
 }
 
+impl Route {
+    /// An auto route with what holds where a config says nothing: the one place of these defaults.
+    pub fn new(name: RouteName, pattern: Pattern, upstream: Upstream) -> Self {
+        let timeout = Some(Mode::Auto.timeout());
+        Self {
+            name,
+            pattern,
+            upstream,
+            mode: Mode::Auto,
+            hold: Duration::from_secs(25),
+            hold_until: HoldUntil::Head,
+            timeout,
+            connect_timeout: Duration::from_secs(5),
+            idle_timeout: timeout,
+            deadline: None,
+            on_disconnect: OnDisconnect::Cancel,
+            retry: RetryPolicy::default(),
+            concurrency: 256,
+            queue: 100_000,
+            retention: Duration::from_secs(24 * 60 * 60),
+            max_request: 1 << 30,
+            max_response: None,
+        }
+    }
+}
+
 /// Where the work is done: an HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Upstream {
@@ -121,6 +147,15 @@ impl Mode {
             Self::Sync => "sync",
             Self::Auto => "auto",
             Self::Async => "async",
+        }
+    }
+
+    /// How long one attempt may take where the config says nothing: what clients are used to where
+    /// they wait for it, and longer where they get a ticket.
+    pub fn timeout(self) -> Duration {
+        match self {
+            Self::Sync => Duration::from_secs(29),
+            Self::Auto | Self::Async => Duration::from_secs(15 * 60),
         }
     }
 }

@@ -9,9 +9,7 @@ use std::time::Duration;
 use raincheck_core::ambient::{Clock, Entropy};
 use raincheck_core::id::JobId;
 use raincheck_core::job::Job;
-use raincheck_core::route::{
-    HoldUntil, Mode, OnDisconnect, Pattern, RetryPolicy, Route, RouteTable, Upstream,
-};
+use raincheck_core::route::{Pattern, Route, RouteTable, Upstream};
 use raincheck_core::time::Timestamp;
 use raincheck_gateway::Options;
 use raincheck_gateway::server::{Server, ServerHandle, ServerOptions};
@@ -131,23 +129,17 @@ impl Rig {
 /// An auto route with a short hold, and no other time of its own.
 pub fn auto(upstream: &Upstream) -> Route {
     Route {
-        name: "r".parse().unwrap(),
-        pattern: Pattern::everything(),
-        upstream: upstream.clone(),
-        mode: Mode::Auto,
         hold: Duration::from_millis(100),
-        hold_until: HoldUntil::Head,
         timeout: None,
         connect_timeout: Duration::from_secs(20),
         idle_timeout: None,
-        deadline: None,
-        on_disconnect: OnDisconnect::Cancel,
-        retry: RetryPolicy::default(),
-        concurrency: 256,
         queue: 1_000,
         retention: Duration::from_secs(3_600),
-        max_request: 1 << 30,
-        max_response: None,
+        ..Route::new(
+            "r".parse().unwrap(),
+            Pattern::everything(),
+            upstream.clone(),
+        )
     }
 }
 

@@ -12,9 +12,7 @@ use raincheck_core::head::{RequestHead, ResponseHead};
 use raincheck_core::id::JobId;
 use raincheck_core::job::{Job, Status};
 use raincheck_core::outcome::Failure;
-use raincheck_core::route::{
-    HoldUntil, Mode, OnDisconnect, Pattern, RetryPolicy, Route, RouteTable, Upstream,
-};
+use raincheck_core::route::{Mode, Pattern, Route, RouteTable, Upstream};
 use raincheck_core::time::Timestamp;
 use raincheck_exchange::{Flight, Recorded, RequestBody};
 use raincheck_runner::accept::{Accepted, Adopted};
@@ -220,24 +218,15 @@ pub fn flight() -> (
 
 /// A route without any time of its own.
 pub fn route(name: &str, upstream: &Upstream) -> Route {
+    let name = name.parse().unwrap();
     Route {
-        name: name.parse().unwrap(),
-        pattern: Pattern::everything(),
-        upstream: upstream.clone(),
         mode: Mode::Async,
-        hold: Duration::from_secs(25),
-        hold_until: HoldUntil::Head,
         timeout: None,
         connect_timeout: Duration::from_secs(20),
         idle_timeout: None,
-        deadline: None,
-        on_disconnect: OnDisconnect::Cancel,
-        retry: RetryPolicy::default(),
-        concurrency: 256,
         queue: 1_000,
         retention: Duration::from_secs(3_600),
-        max_request: 1 << 30,
-        max_response: None,
+        ..Route::new(name, Pattern::everything(), upstream.clone())
     }
 }
 

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
@@ -20,7 +19,7 @@ use raincheck_core::outcome::Failure;
 use raincheck_core::prefer::Prefer;
 use raincheck_core::problem::Problem;
 use raincheck_core::route::{
-    HoldUntil, Mode, OnDisconnect, Pattern, RetryPolicy, Route, RouteTable, Scheme, Upstream,
+    HoldUntil, OnDisconnect, Pattern, Route, RouteTable, Scheme, Upstream,
 };
 use raincheck_core::time::Timestamp;
 use raincheck_exchange::{Flight, Opened, Payload, RequestBody, ResponseBody};
@@ -258,27 +257,17 @@ pub(super) fn saying(text: &str, pauses: bool) -> Opened {
 }
 
 fn route(hold_until: HoldUntil, on_disconnect: OnDisconnect) -> Route {
+    let upstream = Upstream {
+        scheme: Scheme::Http,
+        host: "127.0.0.1".to_owned(),
+        port: 1,
+    };
     Route {
-        name: "r".parse().unwrap(),
-        pattern: Pattern::everything(),
-        upstream: Upstream {
-            scheme: Scheme::Http,
-            host: "127.0.0.1".to_owned(),
-            port: 1,
-        },
-        mode: Mode::Auto,
-        hold: Duration::from_secs(25),
         hold_until,
         timeout: None,
-        connect_timeout: Duration::from_secs(5),
         idle_timeout: None,
-        deadline: None,
         on_disconnect,
-        retry: RetryPolicy::default(),
         concurrency: 1,
-        queue: 1_000,
-        retention: Duration::from_secs(3_600),
-        max_request: 1 << 30,
-        max_response: None,
+        ..Route::new("r".parse().unwrap(), Pattern::everything(), upstream)
     }
 }
