@@ -1,16 +1,18 @@
 //! The accept loop: takes sockets while there is room for them, survives errors, stops cleanly.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::connection;
+use crate::connection::socket::Wire;
 use crate::drain::Wish;
 use crate::server::{Handler, Peer, Shared};
 
@@ -20,40 +22,57 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Numbers the connections of the process.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
 
+/// Where connections come from: a listening socket, or a simulated one.
+pub trait Door: Send + Sync + 'static {
+    /// What a connection is.
+    type Stream: Wire;
+
+    /// The next connection and the address of its client.
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Stream, SocketAddr)>>;
+}
+
+impl Door for TcpListener {
+    type Stream = TcpStream;
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        Self::poll_accept(self, cx)
+    }
+}
+
 /// Accepts until the server drains. What had already been queued by the kernel then is still
 /// accepted, as its clients believe to be connected.
-pub(crate) async fn run<H: Handler>(listener: TcpListener, handler: Arc<H>, shared: Arc<Shared>) {
+pub(crate) async fn run<D: Door, H: Handler>(door: D, handler: Arc<H>, shared: Arc<Shared>) {
     loop {
         let accepted = tokio::select! {
             biased;
             () = shared.switch.reached(Wish::Drain) => break,
-            accepted = next(&listener, &shared) => accepted,
+            accepted = next(&door, &shared) => accepted,
         };
         match accepted {
             Ok((slot, stream, addr)) => spawn(slot, stream, addr, &handler, &shared),
             Err(error) => survive(&error).await,
         }
     }
-    drain_backlog(&listener, &handler, &shared).await;
+    drain_backlog(&door, &handler, &shared).await;
 }
 
 /// The next socket, once there is room for it. Cancel safe: a socket is never taken and dropped.
-async fn next(
-    listener: &TcpListener,
+async fn next<D: Door>(
+    door: &D,
     shared: &Shared,
-) -> io::Result<(OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+) -> io::Result<(OwnedSemaphorePermit, D::Stream, SocketAddr)> {
     let slot = Arc::clone(&shared.slots)
         .acquire_owned()
         .await
         .map_err(io::Error::other)?;
-    let (stream, addr) = listener.accept().await?;
+    let (stream, addr) = poll_fn(|cx| door.poll_accept(cx)).await?;
     Ok((slot, stream, addr))
 }
 
 /// Takes what the kernel has queued, without waiting for more.
-async fn drain_backlog<H: Handler>(listener: &TcpListener, handler: &Arc<H>, shared: &Arc<Shared>) {
+async fn drain_backlog<D: Door, H: Handler>(door: &D, handler: &Arc<H>, shared: &Arc<Shared>) {
     while let Ok(slot) = Arc::clone(&shared.slots).try_acquire_owned() {
-        let polled = std::future::poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await;
+        let polled = poll_fn(|cx| Poll::Ready(door.poll_accept(cx))).await;
         let Poll::Ready(Ok((stream, addr))) = polled else {
             return;
         };
@@ -63,12 +82,12 @@ async fn drain_backlog<H: Handler>(listener: &TcpListener, handler: &Arc<H>, sha
 
 fn spawn<H: Handler>(
     slot: OwnedSemaphorePermit,
-    stream: TcpStream,
+    stream: impl Wire,
     addr: SocketAddr,
     handler: &Arc<H>,
     shared: &Arc<Shared>,
 ) {
-    let local = stream.local_addr().unwrap_or(shared.local);
+    let local = stream.local().unwrap_or(shared.local);
     let peer = Peer::new(addr, local, CONNECTIONS.fetch_add(1, Ordering::Relaxed));
     let handler = Arc::clone(handler);
     let open = Open::new(Arc::clone(shared), slot);

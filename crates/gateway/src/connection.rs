@@ -17,18 +17,18 @@ use std::sync::atomic::Ordering;
 use http::header::{self, HeaderValue};
 use http::{Request, Response};
 use hyper::body::Incoming;
-use tokio::net::TcpStream;
 
 use crate::drain::Wish;
 use crate::server::{Abort, Handler, Peer, Shared};
 use drive::End;
 use pulse::{Flight, Pulse};
 use sniff::{Protocol, Sniffed};
+use socket::Wire;
 use tracked::Tracked;
 
 /// Serves one connection to its end.
-pub(crate) async fn serve<H: Handler>(
-    mut stream: TcpStream,
+pub(crate) async fn serve<H: Handler, S: Wire>(
+    mut stream: S,
     handler: Arc<H>,
     peer: Peer,
     shared: &Shared,

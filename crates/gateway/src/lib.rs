@@ -18,6 +18,8 @@ mod options;
 pub mod server;
 pub mod service;
 mod sync_mode;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod ticket;
 
 pub use options::Options;

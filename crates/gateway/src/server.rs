@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use raincheck_core::limits;
 use raincheck_core::problem::ProblemCode;
 
-use crate::accept;
+use crate::accept::{self, Door};
 use crate::drain::Switch;
 
 /// Any error of a body.
@@ -177,10 +177,20 @@ impl Server {
         options: ServerOptions,
     ) -> io::Result<ServerHandle> {
         let listener = tokio::net::TcpListener::from_std(bound.listener)?;
-        let shared = Arc::new(Shared::new(options, bound.local));
-        let accepting = accept::run(listener, handler, Arc::clone(&shared));
+        Ok(Self::serve(listener, bound.local, handler, options))
+    }
+
+    /// Serves the connections that come through `door`; `local` is where they believe to be.
+    pub(crate) fn serve<D: Door, H: Handler>(
+        door: D,
+        local: SocketAddr,
+        handler: Arc<H>,
+        options: ServerOptions,
+    ) -> ServerHandle {
+        let shared = Arc::new(Shared::new(options, local));
+        let accepting = accept::run(door, handler, Arc::clone(&shared));
         shared.tasks.spawn(accepting);
-        Ok(ServerHandle { shared })
+        ServerHandle { shared }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Says which queues may have something to run, now, later, or once a permit is free.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -17,11 +17,12 @@ pub(crate) struct Bell {
     notify: Notify,
 }
 
+/// In the order of their names, so that the same history wakes the same queues in the same order.
 #[derive(Debug, Default)]
 struct Rung {
-    now: HashSet<RouteName>,
-    later: HashMap<RouteName, Timestamp>,
-    starved: HashSet<RouteName>,
+    now: BTreeSet<RouteName>,
+    later: BTreeMap<RouteName, Timestamp>,
+    starved: BTreeSet<RouteName>,
 }
 
 impl Bell {
@@ -69,7 +70,7 @@ impl Bell {
         }
         let mut guard = self.rung();
         let rung = &mut *guard;
-        rung.now.extend(rung.starved.drain());
+        rung.now.append(&mut rung.starved);
         self.any_starved.store(false, Ordering::Relaxed);
         drop(guard);
         self.notify.notify_one();
@@ -81,7 +82,7 @@ impl Bell {
     }
 
     /// The routes to look at, and when the next one will be.
-    pub(crate) fn take(&self, now: Timestamp) -> (HashSet<RouteName>, Option<Timestamp>) {
+    pub(crate) fn take(&self, now: Timestamp) -> (BTreeSet<RouteName>, Option<Timestamp>) {
         let mut rung = self.rung();
         let mut routes = std::mem::take(&mut rung.now);
         rung.later.retain(|route, at| {

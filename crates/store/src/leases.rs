@@ -52,14 +52,15 @@ impl Leases {
         self.held().is_empty()
     }
 
-    /// Takes off the books what ended before `now`.
+    /// Takes off the books what ended before `now`; the oldest jobs first.
     pub fn lapsed(&self, now: Timestamp) -> Vec<JobId> {
         let mut held = self.held();
-        let over: Vec<JobId> = held
+        let mut over: Vec<JobId> = held
             .iter()
             .filter(|(_, until)| **until < now)
             .map(|(job, _)| *job)
             .collect();
+        over.sort_unstable();
         for job in &over {
             held.remove(job);
         }

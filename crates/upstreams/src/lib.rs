@@ -8,6 +8,8 @@
 //! [`Failure`]: raincheck_core::outcome::Failure
 
 mod push;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use push::answer::{Answer, AnswerBody};
 pub use push::body::{BoxError, OutBody};

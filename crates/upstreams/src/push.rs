@@ -15,6 +15,7 @@ pub(crate) mod options;
 pub(crate) mod pool;
 mod send;
 mod silence;
+mod socket;
 mod stream;
 mod tls;
 mod words;

@@ -2,6 +2,7 @@
 //! writing goes.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -13,13 +14,22 @@ use super::pulse::Pulse;
 use super::sniff::Sniffed;
 
 /// What a server can speak HTTP over.
-pub(crate) trait Wire: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+    /// Our end's address, where there is one of its own.
+    fn local(&self) -> Option<SocketAddr> {
+        None
+    }
+
     /// Makes the close that follows look like a failure to the client, also where the end of a
     /// body is told by nothing but the end of the connection.
     fn abort(&self);
 }
 
 impl Wire for TcpStream {
+    fn local(&self) -> Option<SocketAddr> {
+        self.local_addr().ok()
+    }
+
     fn abort(&self) {
         // Failing only means that the close is an ordinary one.
         let _ = self.set_zero_linger();

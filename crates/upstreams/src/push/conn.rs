@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use super::body::WireBody;
 use super::link::Link;
 use super::silence::Timer;
-use super::stream::{Socket, Stream};
+use super::socket::Socket;
+use super::stream::Stream;
 use super::words;
 
 /// A connection. Dropping it closes the socket, whatever is going on; in the middle of an exchange

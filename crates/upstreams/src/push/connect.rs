@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::options::{Error, Options};
-use super::stream::Socket;
+use super::socket::Socket;
 use super::tls::Tls;
 
 /// How long one address may take before the next is tried beside it (RFC 8305).
@@ -26,19 +26,34 @@ const KEEPALIVE_RETRIES: u32 = 4;
 /// Makes connected sockets.
 pub(super) struct Connector {
     tls: Tls,
+    #[cfg(feature = "testing")]
+    dial: Option<Box<dyn crate::testing::Dial>>,
 }
 
 impl Connector {
     pub(super) fn new(options: &Options) -> Result<Self, Error> {
         Ok(Self {
             tls: Tls::new(options.extra_ca_file.as_deref())?,
+            #[cfg(feature = "testing")]
+            dial: None,
         })
+    }
+
+    /// Connects over another network than the system's.
+    #[cfg(feature = "testing")]
+    pub(super) fn over(mut self, dial: Box<dyn crate::testing::Dial>) -> Self {
+        self.dial = Some(dial);
+        self
     }
 
     /// Connects, TLS included. The error says in words why not.
     ///
     /// Cancel safety: dropping the future closes every socket it opened.
     pub(super) async fn connect(&self, upstream: &Upstream) -> Result<Socket, String> {
+        #[cfg(feature = "testing")]
+        if let Some(dial) = &self.dial {
+            return dial.dial(upstream).await.map(Socket::Simulated);
+        }
         let tcp = any(addresses(upstream).await?).await?;
         match upstream.scheme {
             Scheme::Http => Ok(Socket::Plain(tcp)),

@@ -80,12 +80,27 @@ impl Upstreams {
     /// When the extra CA file cannot be used.
     pub fn new(options: Options) -> Result<Self, Error> {
         let connector = Connector::new(&options)?;
-        Ok(Self(Arc::new(Shared {
+        Ok(Self::with(options, connector))
+    }
+
+    /// A pool of connections over another network than the system's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Upstreams::new`].
+    #[cfg(feature = "testing")]
+    pub fn over(dial: Box<dyn crate::testing::Dial>, options: Options) -> Result<Self, Error> {
+        let connector = Connector::new(&options)?.over(dial);
+        Ok(Self::with(options, connector))
+    }
+
+    fn with(options: Options, connector: Connector) -> Self {
+        Self(Arc::new(Shared {
             options,
             connector,
             hosts: RwLock::default(),
             swept: AtomicBool::new(false),
-        })))
+        }))
     }
 
     /// Sends one request and returns when the response head is there. The request goes out as it

@@ -1,4 +1,4 @@
-//! The socket under a connection, cleartext or TLS, with notes of what moves.
+//! The socket under a connection, with notes of what moves.
 //!
 //! A backend may answer an upload early and close: our next write fails while its answer lies in
 //! our receive buffer. So a write that fails because the peer is gone is swallowed, and the read
@@ -6,43 +6,14 @@
 //! error and never a clean end.
 
 use std::io::{self, ErrorKind, IoSlice};
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
 use super::link::Link;
-
-/// A connected socket.
-pub(super) enum Socket {
-    /// `http://`
-    Plain(TcpStream),
-    /// `https://`
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl Socket {
-    fn tcp(&self) -> &TcpStream {
-        match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls.get_ref().0,
-        }
-    }
-
-    /// Whether the end of the connection, or anything else, lies unread in the socket. Asks the
-    /// kernel: the runtime knows only what its last turn saw, and a backend that closes an idle
-    /// connection just before we use it again would else cost a request.
-    fn has_news(&self) -> bool {
-        let mut byte = [MaybeUninit::uninit()];
-        let peeked = SockRef::from(self.tcp()).peek(&mut byte);
-        !matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
-    }
-}
+use super::socket::Socket;
 
 /// The socket and the notes about it.
 pub(super) struct Stream {
@@ -94,7 +65,7 @@ impl Drop for Stream {
     // to many backends it looks like a client that will still read the answer.
     fn drop(&mut self) {
         if self.link.is_killed()
-            && let Err(error) = self.socket.tcp().set_zero_linger()
+            && let Err(error) = self.socket.reset_on_close()
         {
             tracing::debug!(%error, "a connection is closed without a reset");
         }
@@ -108,10 +79,7 @@ impl AsyncRead for Stream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let polled = match &mut self.socket {
-            Socket::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Socket::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
-        };
+        let polled = Pin::new(&mut self.socket).poll_read(cx, buf);
         if polled.is_pending() && self.link.take_doubt() && self.socket.has_news() {
             return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
         }
@@ -135,10 +103,7 @@ impl AsyncWrite for Stream {
         if self.deaf.is_some() {
             return Poll::Ready(Ok(buf.len()));
         }
-        let result = ready!(match &mut self.socket {
-            Socket::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
-            Socket::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
-        });
+        let result = ready!(Pin::new(&mut self.socket).poll_write(cx, buf));
         Poll::Ready(self.written(result, buf.len()))
     }
 
@@ -151,35 +116,23 @@ impl AsyncWrite for Stream {
         if self.deaf.is_some() {
             return Poll::Ready(Ok(asked));
         }
-        let result = ready!(match &mut self.socket {
-            Socket::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
-            Socket::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
-        });
+        let result = ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, bufs));
         Poll::Ready(self.written(result, asked))
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.socket {
-            Socket::Plain(tcp) => tcp.is_write_vectored(),
-            Socket::Tls(tls) => tls.is_write_vectored(),
-        }
+        self.socket.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.deaf.is_some() {
             return Poll::Ready(Ok(()));
         }
-        let result = ready!(match &mut self.socket {
-            Socket::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-            Socket::Tls(tls) => Pin::new(tls).poll_flush(cx),
-        });
+        let result = ready!(Pin::new(&mut self.socket).poll_flush(cx));
         Poll::Ready(result.or_else(|error| self.swallow(error)))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.socket {
-            Socket::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Socket::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
-        }
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
