@@ -42,6 +42,18 @@ pub fn binary() -> PathBuf {
     }
 }
 
+/// The Python that has the packages which tests use: named by `cargo xtask test`, which installs it.
+#[must_use]
+pub fn python() -> PathBuf {
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/test-venv/bin/python3");
+    let python = std::env::var_os("RAINCHECK_TEST_PYTHON").map_or(beside, Into::into);
+    assert!(
+        python.exists(),
+        "no Python for tests: run `cargo xtask e2e`, which installs it"
+    );
+    python
+}
+
 /// A command that runs the binary without any setting from the environment of the tests.
 #[must_use]
 pub fn command() -> Command {

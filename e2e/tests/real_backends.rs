@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use raincheck_e2e::curl::{Answer, curl};
-use raincheck_e2e::process::Child;
+use raincheck_e2e::process::{self, Child};
 use raincheck_e2e::{Backend, Config, Event, Must, Raincheck, Script, pattern, within};
 use serde_json::Value;
 
@@ -30,17 +30,6 @@ impl Server {
             url: format!("http://127.0.0.1:{}", &digits[..end]),
         }
     }
-}
-
-/// The Python that has Flask: named by `cargo xtask test`, which installs it.
-fn python() -> PathBuf {
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/test-venv/bin/python3");
-    let python = std::env::var_os("RAINCHECK_TEST_PYTHON").map_or(beside, Into::into);
-    assert!(
-        python.exists(),
-        "no Python with Flask: run `cargo xtask e2e`, which installs it"
-    );
-    python
 }
 
 fn app(name: &str) -> PathBuf {
@@ -77,7 +66,7 @@ async fn pythons_file_server() {
         pattern::bytes(0, 3_000_000),
     )
     .must("a file");
-    let mut command = Command::new(python());
+    let mut command = Command::new(process::python());
     command.args([
         "-m",
         "http.server",
@@ -203,7 +192,7 @@ async fn nginx_in_front_of_something_slow() {
 
 #[tokio::test]
 async fn a_flask_application() {
-    let mut command = Command::new(python());
+    let mut command = Command::new(process::python());
     command.arg(app("flask_app.py"));
     let server = Server::start(command).await;
     let gateway = Raincheck::start(&Config::auto(&server.url).with("hold = \"300ms\"")).await;

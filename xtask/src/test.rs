@@ -7,6 +7,7 @@
 pub mod binary;
 mod count;
 pub mod needs;
+pub mod packages;
 
 use std::process::Command;
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use crate::test::needs;
+use crate::test::packages;
 use crate::{metadata, shell};
 
 /// The package of the black-box tests.
@@ -42,11 +42,12 @@ pub fn build() -> anyhow::Result<PathBuf> {
     Ok(kept)
 }
 
-/// Tells the tests where the binary and the Python of the test backends are.
+/// Tells the tests where the binary is, and the packages of Python and Node.
 pub fn tell(command: &mut Command, binary: &Path) -> anyhow::Result<()> {
     command
         .env("RAINCHECK_BIN", binary)
-        .env("RAINCHECK_TEST_PYTHON", needs::python()?);
+        .env("RAINCHECK_TEST_PYTHON", packages::python()?)
+        .env("RAINCHECK_TEST_NODE_MODULES", packages::node_modules()?);
     // Debian keeps nginx where only the administrator's PATH looks.
     let path = std::env::var_os("PATH").unwrap_or_default();
     let sbin = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);

@@ -1,16 +1,17 @@
 //! What the tests need beside the Rust toolchain, and how it is installed.
 //!
-//! Black-box tests put raincheck in front of servers that nobody wrote for it: nginx, Flask, Node,
-//! Python's own. Each is installed by package name when it is missing, and that is said.
+//! Black-box tests put raincheck between clients and servers that nobody wrote for it: nginx, Node,
+//! curl, Java. Each is installed by package name when it is missing, and that is said; `packages`
+//! has what comes from PyPI and npm.
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, bail};
 
+use crate::shell;
 use crate::task::{Note, Outcome};
-use crate::{metadata, shell};
+use crate::test::packages;
 
 /// How to see that something is there.
 enum Detect {
@@ -43,6 +44,7 @@ const NEEDS: &[Need] = &[
         "nodejs",
         "a Node application as the backend",
     ),
+    need(Detect::Program("npm"), "npm", "packages of Node"),
     need(
         Detect::Program("python3"),
         "python3",
@@ -51,7 +53,7 @@ const NEEDS: &[Need] = &[
     need(
         Detect::PythonModules("venv, ensurepip"),
         "python3-venv",
-        "the home of Flask",
+        "the home of what comes from PyPI",
     ),
     need(
         Detect::Program("sqlite3"),
@@ -63,10 +65,12 @@ const NEEDS: &[Need] = &[
         "strace",
         "the order of fdatasync and the 202",
     ),
+    need(
+        Detect::Program("javac"),
+        "default-jdk-headless",
+        "Java's own HTTP client",
+    ),
 ];
-
-/// Flask and everything it needs, in a virtual environment below the target directory.
-const PYTHON_PACKAGES: &[&str] = &["flask==3.1.2"];
 
 const fn need(detect: Detect, package: &'static str, why: &'static str) -> Need {
     Need {
@@ -91,9 +95,8 @@ pub fn install() -> Outcome {
             bail!("{} was installed, but is still not found", need.package);
         }
     }
-    let made = make_venv()?;
     let mut names: Vec<&str> = missing.iter().map(|need| need.package).collect();
-    names.extend(made.then_some("flask"));
+    names.extend(packages::install()?);
     if names.is_empty() {
         return Ok(vec![Note::Done(
             "everything the tests need was there".to_owned(),
@@ -103,15 +106,6 @@ pub fn install() -> Outcome {
         "installed for the tests: {}",
         names.join(", ")
     ))])
-}
-
-/// The Python that has Flask.
-pub fn python() -> anyhow::Result<PathBuf> {
-    Ok(venv()?.join("bin").join("python3"))
-}
-
-fn venv() -> anyhow::Result<PathBuf> {
-    Ok(metadata::read()?.target_dir.join("test-venv"))
 }
 
 fn is_there(detect: &Detect) -> bool {
@@ -161,40 +155,4 @@ fn apt_get() -> anyhow::Result<Command> {
     // Run level 1 keeps a freshly installed nginx from being started as a service.
     command.args(["DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1", "apt-get"]);
     Ok(command)
-}
-
-/// Makes the virtual environment unless it works already. Returns whether it was made.
-fn make_venv() -> anyhow::Result<bool> {
-    let python = python()?;
-    if has_flask(&python) {
-        return Ok(false);
-    }
-    let venv = venv()?;
-    eprintln!("test: making a Python environment with Flask (used for: a Flask backend)");
-    let args: [&OsStr; 4] = [
-        "-m".as_ref(),
-        "venv".as_ref(),
-        "--clear".as_ref(),
-        venv.as_ref(),
-    ];
-    shell::run(Command::new("python3").args(args))?;
-    let pip = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ];
-    shell::run(Command::new(&python).args(pip).args(PYTHON_PACKAGES))?;
-    if !has_flask(&python) {
-        bail!(
-            "Flask was installed into {} but cannot be imported",
-            venv.display()
-        );
-    }
-    Ok(true)
-}
-
-fn has_flask(python: &Path) -> bool {
-    shell::succeeds(Command::new(python).args(["-c", "import flask"]))
 }
