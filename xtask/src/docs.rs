@@ -9,6 +9,7 @@ use crate::task::{Note, Outcome, only_flag};
 
 /// What the binary is asked for, and the page it goes to.
 const PAGES: &[(&str, &str)] = &[
+    ("defaults", "crates/config/src/defaults.toml"),
     ("cli", "docs/reference/cli.md"),
     ("config", "docs/reference/config.md"),
     ("exit-codes", "docs/reference/exit-codes.md"),
@@ -62,7 +63,9 @@ fn print(what: &str) -> anyhow::Result<String> {
         what,
     ];
     let body = shell::output(&mut shell::cargo(&args)?)?;
-    Ok(format!("{HEADER}{}\n", body.trim_end()))
+    // The reference file says itself that it is printed.
+    let header = if what == "defaults" { "" } else { HEADER };
+    Ok(format!("{header}{}\n", body.trim_end()))
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {

@@ -1,6 +1,7 @@
 //! Jobs: one, its result, and the list.
 
 pub(crate) mod cancel;
+pub(crate) mod chain;
 pub(crate) mod list;
 pub(crate) mod range;
 pub(crate) mod result;

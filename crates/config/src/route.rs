@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use raincheck_core::id::RouteName;
 use raincheck_core::route::{
-    HoldUntil, Mode, OnDisconnect, Pattern, RetryOn, RetryPolicy, Route, Upstream,
+    HoldUntil, Mode, OnDisconnect, OnHold, Pattern, RetryOn, RetryPolicy, Route, Upstream,
 };
 
 use crate::behind::Behind;
@@ -15,7 +15,7 @@ use crate::keys::SectionName;
 use crate::section::{Given, Layer, Section, Strength, check_names, top_table};
 use crate::tree::{Node, Origin, Table, Value};
 use crate::value::{Choice, Count, OrNone, Positive, Size, SizeOrNone};
-use words::{OnHold, RetryWord};
+use words::{OnHold as OnHoldWord, RetryWord};
 
 /// A route as written: what was given, with its places.
 #[derive(Debug, Default)]
@@ -28,6 +28,8 @@ pub(crate) struct Written {
     pub(crate) mode: Option<Given<Choice<Mode>>>,
     pub(crate) hold: Option<Given<Positive>>,
     pub(crate) hold_until: Option<Given<Choice<HoldUntil>>>,
+    pub(crate) on_hold: Option<Given<Choice<OnHoldWord>>>,
+    pub(crate) redirect_hold: Option<Given<Positive>>,
     pub(crate) timeout: Option<Given<OrNone>>,
     pub(crate) connect_timeout: Option<Given<Positive>>,
     pub(crate) idle_timeout: Option<Given<OrNone>>,
@@ -156,7 +158,6 @@ impl Written {
             layers,
         };
         let retry = section.inner(SectionName::Retry, findings);
-        let _only_ticket: Option<Given<Choice<OnHold>>> = section.get("on_hold", findings);
         Self {
             header: None,
             shown,
@@ -166,6 +167,8 @@ impl Written {
             mode: section.get("mode", findings),
             hold: section.get("hold", findings),
             hold_until: section.get("hold_until", findings),
+            on_hold: section.get("on_hold", findings),
+            redirect_hold: section.get("redirect_hold", findings),
             timeout: section.get("timeout", findings),
             connect_timeout: section.get("connect_timeout", findings),
             idle_timeout: section.get("idle_timeout", findings),
@@ -223,6 +226,12 @@ impl Written {
         }
         set(&mut route.hold, &self.hold, |hold| hold.0);
         set(&mut route.hold_until, &self.hold_until, |until| until.0);
+        let longest = self.redirect_hold.as_ref().map(|given| given.value.0);
+        let longest = longest.unwrap_or(route.hold);
+        set(&mut route.on_hold, &self.on_hold, |word| match word.0 {
+            OnHoldWord::Ticket => OnHold::Ticket,
+            OnHoldWord::Redirect => OnHold::Redirect { longest },
+        });
         set(&mut route.connect_timeout, &self.connect_timeout, |t| t.0);
         set(&mut route.idle_timeout, &self.idle_timeout, |idle| idle.0);
         set(&mut route.deadline, &self.deadline, |deadline| deadline.0);

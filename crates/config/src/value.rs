@@ -88,10 +88,6 @@ pub(crate) struct Count<T>(pub(crate) T);
 pub(crate) trait Word: Sized {
     /// The meaning of a word.
     fn from_word(word: &str) -> Option<Self>;
-    /// Whether the word is one of a later version.
-    fn later(_word: &str) -> bool {
-        false
-    }
 }
 
 /// A [`Word`] as a value.
@@ -281,11 +277,6 @@ impl<T: Word> Setting for Choice<T> {
         T::from_word(word).map(Self).ok_or_else(|| {
             let mut wrong = Wrong::new(node, "it is not one of the known words");
             wrong.word = Some(word.to_owned());
-            if T::later(word) {
-                wrong.code = Code::Unsupported;
-                wrong.reason = format!("\"{word}\" is not supported by this version");
-                wrong.word = None;
-            }
             vec![wrong]
         })
     }

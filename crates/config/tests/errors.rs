@@ -95,7 +95,7 @@ hold = "25"
 timeout = "15 min"
 retry = { attempts = 0, on = ["connect", "5x"] }
 mode = "asynch"
-on_hold = "redirect"
+on_hold = "redirected"
 "#;
     insta::assert_snapshot!(plain(text), @r##"
     error: bad value for `upstream`: a path cannot stand in it
@@ -136,11 +136,11 @@ on_hold = "redirect"
     8 | mode = "asynch"
       |        ^^^^^^^^ expected one of "sync", "auto", "async"; did you mean `async`?
 
-    error: bad value for `on_hold`: "redirect" is not supported by this version
+    error: bad value for `on_hold`: it is not one of the known words
      --> raincheck.toml:9:11
       |
-    9 | on_hold = "redirect"
-      |           ^^^^^^^^^^ expected one of "ticket"
+    9 | on_hold = "redirected"
+      |           ^^^^^^^^^^^^ expected one of "ticket", "redirect"; did you mean `redirect`?
 
     7 errors
     "##);

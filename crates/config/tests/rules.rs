@@ -33,6 +33,31 @@ fn found(sections: &str, route: &str) -> Vec<String> {
 }
 
 #[test]
+fn redirects_wait_at_least_the_hold_and_no_longer_than_the_edge() {
+    let redirect = |more: &str| format!("on_hold = \"redirect\"\n{more}");
+    assert_eq!(found("", &redirect("redirect_hold = \"4m\"")), [""; 0]);
+    for wrong in ["20s", "2h"] {
+        assert_eq!(
+            found("", &redirect(&format!("redirect_hold = \"{wrong}\""))),
+            ["error conflict route.r.redirect_hold"]
+        );
+    }
+    let edge = "[server]\nbehind = \"api-gateway\"";
+    assert_eq!(
+        found(edge, &redirect("redirect_hold = \"4m\"")),
+        ["warning conflict route.r.redirect_hold"]
+    );
+    assert_eq!(
+        found("", "redirect_hold = \"4m\""),
+        ["warning no_effect route.r.redirect_hold"]
+    );
+    assert_eq!(
+        found("", "mode = \"sync\"\non_hold = \"redirect\""),
+        ["warning no_effect route.r.on_hold"]
+    );
+}
+
+#[test]
 fn a_hold_is_shorter_than_the_timeout() {
     assert_eq!(found("", "hold = \"20m\""), ["error conflict route.r.hold"]);
     let both = "hold = \"30s\"\ntimeout = \"30s\"";

@@ -38,6 +38,9 @@ pub const UPSTREAM_IDLE_CONNECTIONS: usize = 256;
 pub const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest `wait` a client may ask for on a job's status or result.
 pub const WAIT_MAX: Duration = Duration::from_secs(60);
+/// The longest wait of one redirect that a route may set; a client that waits longer for a head is
+/// rare, and so is an edge that lets it.
+pub const REDIRECT_WAIT_MAX: Duration = Duration::from_secs(3600);
 /// The longest wait that an upstream's `Retry-After` can ask for before another attempt.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Jobs in one page of the admin list.

@@ -25,6 +25,8 @@ pub struct Route {
     pub hold: Duration,
     /// What must be there before the hold ends for the client to get it.
     pub hold_until: HoldUntil,
+    /// What a client gets when the hold ends.
+    pub on_hold: OnHold,
     /// How long one attempt may take, all of it; none: for ever.
     pub timeout: Option<Duration>,
     /// How long connecting may take, TLS included.
@@ -60,6 +62,7 @@ impl Route {
             mode: Mode::Auto,
             hold: Duration::from_secs(25),
             hold_until: HoldUntil::Head,
+            on_hold: OnHold::Ticket,
             timeout,
             connect_timeout: Duration::from_secs(5),
             idle_timeout: timeout,
@@ -167,6 +170,19 @@ pub enum HoldUntil {
     Head,
     /// The whole response: right behind an edge that buffers and cuts whole responses.
     Complete,
+}
+
+/// What a client gets when the hold ends first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnHold {
+    /// `202` with the job's links.
+    Ticket,
+    /// `303` to the result, which redirects to itself until it is there: see
+    /// [`crate::policy::redirect`].
+    Redirect {
+        /// The longest wait of one redirect.
+        longest: Duration,
+    },
 }
 
 /// What a client's going away does to its exchange before there is a ticket.

@@ -1,8 +1,10 @@
-//! The 202: where the job is, when to look again, and its status document.
+//! The answer at the end of a hold: a 202 with where the job is, when to look again and its status
+//! document, or a 303 to the result for who cannot be expected to read one.
 
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use raincheck_core::job::Job;
+use raincheck_core::policy::redirect::next;
 use raincheck_core::prefer::Prefer;
 use raincheck_exchange::{Payload, answer};
 use raincheck_runner::{Runner, status};
@@ -20,7 +22,12 @@ pub(crate) fn ticket(
     prefer: Prefer,
 ) -> Response<Payload> {
     let document = status::document(job, links, None);
-    let mut response = answer::json(StatusCode::ACCEPTED, &document);
+    let elsewhere = redirect(runner, job, links, prefer);
+    let status = match &elsewhere {
+        Some(_) => StatusCode::SEE_OTHER,
+        None => StatusCode::ACCEPTED,
+    };
+    let mut response = answer::json(status, &document);
     response.extensions_mut().insert(Ticketed);
     let headers = response.headers_mut();
     let location = links.job(job);
@@ -35,7 +42,7 @@ pub(crate) fn ticket(
         }
     };
     set(header::LINK, format!("<{location}>; rel=\"monitor\""));
-    set(header::LOCATION, location);
+    set(header::LOCATION, elsewhere.unwrap_or(location));
     set(JOB_ID, job.id().to_string());
     let wait = prefer.wait.map(|wait| format!("wait={}", wait.as_secs()));
     let applied: Vec<String> = prefer
@@ -51,4 +58,14 @@ pub(crate) fn ticket(
         );
     }
     response
+}
+
+/// Where a client is sent that waits without knowing it. One that said `respond-async` knows.
+fn redirect(runner: &Runner, job: &Job, links: &status::Links, prefer: Prefer) -> Option<String> {
+    if prefer.respond_async {
+        return None;
+    }
+    let routes = runner.routes();
+    let route = routes.named(job.route()).map(|route| &**route);
+    next(route, 0).map(|wait| links.hop(job, wait, 1))
 }

@@ -321,6 +321,8 @@ pub struct DocsArgs {
 pub enum Page {
     /// Commands and flags.
     Cli,
+    /// Every config key with its default, as a file.
+    Defaults,
     /// Config keys.
     Config,
     /// Exit codes.

@@ -32,6 +32,13 @@ impl Links {
     pub fn result(&self, job: &Job) -> String {
         format!("{}/{}/result", self.base, job.id())
     }
+
+    /// The URL of its result for the client that follows redirects, for the `hop`th of them, which
+    /// waits that long.
+    pub fn hop(&self, job: &Job, wait: Duration, hop: u32) -> String {
+        let wait = wait.as_secs();
+        format!("{}/{}/result?wait={wait}&hop={hop}", self.base, job.id())
+    }
 }
 
 /// The status document of a job. `result` is its response body, where that is small JSON.

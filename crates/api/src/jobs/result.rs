@@ -12,7 +12,7 @@ use raincheck_runner::{Error, Runner, result, status};
 use raincheck_store::{BodyReader, StoredResponse};
 
 use super::range::{self, Wanted};
-use super::{status as statuses, wait};
+use super::{chain, status as statuses, wait};
 use crate::respond;
 
 /// Answers with the result, or with how far it is.
@@ -22,9 +22,18 @@ pub(crate) async fn result<B>(
     id: JobId,
     request: &Request<B>,
 ) -> Result<Response<Payload>, Problem> {
-    let wait = wait::wanted(request)?;
+    let hop = chain::hop(request)?;
+    let wait = match hop {
+        Some(_) => chain::wait(runner, id, request).await?,
+        None => wait::wanted(request)?,
+    };
     let job = wait::until(runner, id, wait, |job| job.status().is_finished()).await?;
     if !job.status().is_finished() {
+        if let Some(next) = hop.and_then(|hop| chain::next(runner, links, &job, hop)) {
+            let mut response = statuses::document(runner, links, &job, StatusCode::SEE_OTHER).await;
+            respond::set(&mut response, header::LOCATION, &next);
+            return Ok(response);
+        }
         let mut response = statuses::document(runner, links, &job, StatusCode::ACCEPTED).await;
         respond::set(&mut response, header::LOCATION, &links.job(&job));
         return Ok(response);

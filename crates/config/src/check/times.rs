@@ -1,8 +1,10 @@
 //! Rules within one route: times that contradict each other, and keys that nothing reads.
 
+mod redirects;
+
 use std::time::Duration;
 
-use raincheck_core::route::{HoldUntil, Mode, Route};
+use raincheck_core::route::{HoldUntil, Mode, OnHold, Route};
 
 use crate::behind::Behind;
 use crate::error::{Code, Finding, Findings};
@@ -29,6 +31,7 @@ pub(super) fn check(
             Mode::Async => {}
         }
     }
+    redirects::check(written, route, behind, findings);
     phases(written, route, findings);
     backoff(written, findings);
     for (key, at) in unread(written, route) {
@@ -41,6 +44,8 @@ pub(super) fn check(
 fn without(route: &Route, key: &str) -> String {
     if key.starts_with("retry.") {
         format!("route '{}': it has one attempt only", route.name)
+    } else if key == "redirect_hold" && route.mode != Mode::Sync {
+        format!("route '{}': its `on_hold` is ticket", route.name)
     } else {
         format!(
             "route '{}': its mode is {}",
@@ -245,7 +250,11 @@ fn unread<'a>(written: &'a Written, route: &Route) -> Vec<(&'static str, &'a Ori
         keys.push(own("hold_until", written.hold_until.as_ref()));
         keys.push(own("on_disconnect", written.on_disconnect.as_ref()));
     }
+    if route.on_hold == OnHold::Ticket {
+        keys.push(own("redirect_hold", written.redirect_hold.as_ref()));
+    }
     if route.mode == Mode::Sync {
+        keys.push(own("on_hold", written.on_hold.as_ref()));
         keys.push(own("deadline", written.deadline.as_ref()));
         keys.push(own("queue", written.queue.as_ref()));
         keys.push(own("retention", written.retention.as_ref()));

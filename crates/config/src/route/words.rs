@@ -5,10 +5,12 @@ use raincheck_core::route::{HoldUntil, Mode, OnDisconnect};
 use crate::value::Word;
 
 /// What a client gets when the hold ends.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnHold {
     /// A ticket.
     Ticket,
+    /// A redirect to the result.
+    Redirect,
 }
 
 /// One kind of failure in `retry.on`.
@@ -54,11 +56,11 @@ impl Word for OnDisconnect {
 
 impl Word for OnHold {
     fn from_word(word: &str) -> Option<Self> {
-        (word == "ticket").then_some(Self::Ticket)
-    }
-
-    fn later(word: &str) -> bool {
-        word == "redirect"
+        match word {
+            "ticket" => Some(Self::Ticket),
+            "redirect" => Some(Self::Redirect),
+            _ => None,
+        }
     }
 }
 

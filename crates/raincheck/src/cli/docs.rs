@@ -8,6 +8,7 @@ use crate::output::Output;
 pub fn run(args: &DocsArgs, out: Output) -> anyhow::Result<Code> {
     let page = match args.page {
         Page::Cli => cli(),
+        Page::Defaults => raincheck_config::reference::defaults_toml(),
         Page::Config => raincheck_config::reference::markdown(),
         Page::ExitCodes => exit::page(),
         Page::Metrics => raincheck_telemetry::names::markdown(),

@@ -75,10 +75,24 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         section: SectionName::Route,
         name: "on_hold",
-        kind: Kind::Choice(&["ticket"]),
+        kind: Kind::Choice(&["ticket", "redirect"]),
         default: Is(r#""ticket""#),
         since: "0.1.0",
-        doc: "What a client gets when the hold ends.",
+        doc: "What a client gets when the hold ends: a ticket, or a redirect (303) to the result, \
+              which redirects to itself until the response is there, so that a client which \
+              follows redirects needs no change.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "redirect_hold",
+        kind: Kind::Duration,
+        default: Otherwise {
+            text: "`hold`",
+            example: r#""4m""#,
+        },
+        since: "0.1.0",
+        doc: "The longest wait of one redirect: the first waits `hold`, each later one twice as \
+              long, up to this. At most 1h. Clients follow about 20.",
     },
     Key {
         section: SectionName::Route,
