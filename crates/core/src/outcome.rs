@@ -4,13 +4,53 @@ use std::time::Duration;
 
 use crate::problem::ProblemCode;
 
-/// Whether the backend may have seen any of the request. Decides what may be sent again.
+/// How far a request had come when its exchange failed. Decides what may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Seen {
-    /// Not a byte left us.
-    No,
-    /// At least one byte left us, or we cannot tell.
-    Maybe,
+    /// There was no connection to send it on.
+    Unreached,
+    /// There was one, and it took not a byte of it.
+    Unsent,
+    /// Some of it left us.
+    Part,
+    /// All of it left us, and no answer came.
+    All,
+    /// An answer had begun, and is lost.
+    Answering,
+    /// Nobody can tell: the exchange was given up, or its process died.
+    Unknown,
+}
+
+impl Seen {
+    /// Every value.
+    pub const ALL: [Self; 6] = [
+        Self::Unreached,
+        Self::Unsent,
+        Self::Part,
+        Self::All,
+        Self::Answering,
+        Self::Unknown,
+    ];
+
+    /// Whether the backend may have seen any of the request.
+    pub fn maybe(self) -> bool {
+        match self {
+            Self::Unreached | Self::Unsent => false,
+            Self::Part | Self::All | Self::Answering | Self::Unknown => true,
+        }
+    }
+
+    /// What was sent, in words for a log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreached => "not connected",
+            Self::Unsent => "nothing",
+            Self::Part => "part",
+            Self::All => "all",
+            Self::Answering => "all, its answer is lost",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// Why there is no complete answer.
@@ -66,7 +106,7 @@ pub struct ResponseSummary {
 pub struct Failure {
     /// Why.
     pub cause: Cause,
-    /// Whether the backend may have seen the request.
+    /// How far the request had come.
     pub seen: Seen,
     /// What happened, for a person; safe to show to any client.
     pub detail: String,

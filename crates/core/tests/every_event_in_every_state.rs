@@ -121,10 +121,7 @@ fn failed(job: &Job, cause: Cause, seen: Seen, now: Timestamp) -> Becomes {
         Cause::Cancelled => (Code::JobCancelled, false),
         Cause::Drained => (Code::Interrupted, true),
     };
-    let harmless = match seen {
-        Seen::No => true,
-        Seen::Maybe => job.terms().repeatable,
-    };
+    let harmless = !seen.maybe() || job.terms().repeatable;
     if retried && harmless {
         again_or(job, now, code)
     } else {
@@ -152,10 +149,10 @@ fn rescued(job: &Job) -> Becomes {
 }
 
 fn handed_back(job: &Job, seen: Seen) -> Becomes {
-    match seen {
-        Seen::No => Becomes::Queued,
-        Seen::Maybe if job.terms().repeatable => Becomes::Queued,
-        Seen::Maybe => Becomes::Failed(Code::Interrupted),
+    match seen.maybe() {
+        false => Becomes::Queued,
+        true if job.terms().repeatable => Becomes::Queued,
+        true => Becomes::Failed(Code::Interrupted),
     }
 }
 
@@ -298,8 +295,8 @@ fn executed(event: &Event) -> i64 {
 
 fn unsent(seen: Seen) -> i64 {
     match seen {
-        Seen::No => -1,
-        Seen::Maybe => 0,
+        Seen::Unreached | Seen::Unsent => -1,
+        Seen::Part | Seen::All | Seen::Answering | Seen::Unknown => 0,
     }
 }
 

@@ -133,9 +133,9 @@ impl World {
     /// What may honestly be said of the running attempt.
     fn seen(&self, told: bool) -> Seen {
         if !self.reached && told {
-            Seen::No
+            Seen::Unsent
         } else {
-            Seen::Maybe
+            Seen::Unknown
         }
     }
 

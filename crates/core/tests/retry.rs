@@ -109,24 +109,24 @@ fn each_kind_is_retried_by_its_own_word() {
     });
     for (outcome, wanted) in [
         (
-            failed(Cause::Connect, Seen::No),
+            failed(Cause::Connect, Seen::Unreached),
             [true, false, false, false],
         ),
         (
-            failed(Cause::Broken, Seen::Maybe),
+            failed(Cause::Broken, Seen::Part),
             [true, false, false, false],
         ),
         (
-            failed(Cause::Timeout, Seen::Maybe),
+            failed(Cause::Timeout, Seen::Unknown),
             [false, true, false, false],
         ),
         (answered(429, None), [false, false, true, false]),
         (answered(500, None), [false, false, false, true]),
-        (failed(Cause::Storage, Seen::Maybe), [true; 4]),
-        (failed(Cause::Drained, Seen::Maybe), [true; 4]),
-        (failed(Cause::Deadline, Seen::Maybe), [false; 4]),
-        (failed(Cause::TooLarge, Seen::Maybe), [false; 4]),
-        (failed(Cause::Cancelled, Seen::Maybe), [false; 4]),
+        (failed(Cause::Storage, Seen::Unknown), [true; 4]),
+        (failed(Cause::Drained, Seen::Unknown), [true; 4]),
+        (failed(Cause::Deadline, Seen::Unknown), [false; 4]),
+        (failed(Cause::TooLarge, Seen::Unknown), [false; 4]),
+        (failed(Cause::Cancelled, Seen::Unknown), [false; 4]),
     ] {
         let found = [&connect, &timeout, &too_many, &server_error].map(|job| again(job, &outcome));
         assert_eq!(found, wanted, "{outcome:?}");
@@ -143,9 +143,15 @@ fn what_the_backend_may_have_seen_is_not_sent_again_unasked() {
         Cause::Storage,
         Cause::Drained,
     ] {
-        assert!(again(&job, &failed(cause, Seen::No)), "{cause:?}");
-        let exhausted = next(&job, &failed(cause, Seen::Maybe), 0, NOW);
-        assert_eq!(exhausted, Next::Exhausted, "{cause:?}");
+        for seen in [Seen::Unreached, Seen::Unsent] {
+            assert!(again(&job, &failed(cause, seen)), "{cause:?}, {seen:?}");
+        }
+        for seen in [Seen::Part, Seen::All, Seen::Answering, Seen::Unknown] {
+            let exhausted = next(&job, &failed(cause, seen), 0, NOW);
+            assert_eq!(exhausted, Next::Exhausted, "{cause:?}, {seen:?}");
+            let allowed = running(policy(3, ALL), true);
+            assert!(again(&allowed, &failed(cause, seen)), "{cause:?}, {seen:?}");
+        }
     }
     for status in [429, 500, 503] {
         assert_eq!(next(&job, &answered(status, None), 0, NOW), Next::Answer);
@@ -156,7 +162,7 @@ fn what_the_backend_may_have_seen_is_not_sent_again_unasked() {
 fn a_route_with_one_attempt_takes_every_answer() {
     let job = running(policy(1, ALL), true);
     assert_eq!(next(&job, &answered(503, None), 0, NOW), Next::Answer);
-    let broken = failed(Cause::Connect, Seen::No);
+    let broken = failed(Cause::Connect, Seen::Unreached);
     assert_eq!(next(&job, &broken, 0, NOW), Next::Exhausted);
 }
 

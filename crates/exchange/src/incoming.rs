@@ -115,7 +115,7 @@ impl ResponseBody {
         }
         match &self.deadline {
             Some(deadline) if !self.inner.is_end_stream() && deadline.at < Instant::now() => {
-                Err(too_late(deadline.timeouts, Seen::Maybe))
+                Err(too_late(deadline.timeouts, Seen::Answering))
             }
             _ => Ok(frame),
         }
@@ -139,7 +139,7 @@ pub(crate) fn too_late(timeouts: Timeouts, seen: Seen) -> Failure {
 fn too_large(max: u64) -> Failure {
     Failure {
         cause: Cause::TooLarge,
-        seen: Seen::Maybe,
+        seen: Seen::Answering,
         detail: format!("the answer is larger than the route's max_response of {max} bytes"),
     }
 }
@@ -160,7 +160,7 @@ impl Deadline {
         sleep
             .as_mut()
             .poll(cx)
-            .map(|()| too_late(self.timeouts, Seen::Maybe))
+            .map(|()| too_late(self.timeouts, Seen::Answering))
     }
 }
 

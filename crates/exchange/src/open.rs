@@ -59,7 +59,7 @@ pub async fn open(
         None => send.await?,
         Some(deadline) => within(send.as_mut(), deadline, begun + attended)
             .await
-            .ok_or_else(|| too_late(timeouts, Seen::Maybe))??,
+            .ok_or_else(|| too_late(timeouts, Seen::Unknown))??,
     };
     let head = response_head(answer.head);
     let body = ResponseBody::new(answer.body, total.map(|at| (at, timeouts)), max_response)?;

@@ -204,7 +204,7 @@ fn closed() -> Error {
 pub fn storage(error: &Error) -> Failure {
     Failure {
         cause: Cause::Storage,
-        seen: Seen::Maybe,
+        seen: Seen::Answering,
         detail: error.to_string(),
     }
 }

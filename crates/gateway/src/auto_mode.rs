@@ -137,9 +137,21 @@ impl Service {
     ) -> Result<Response<Payload>, Problem> {
         let (id, route) = (inner.accepted.id, Arc::clone(&inner.accepted.route));
         let mut watch = self.runner().watch(id);
-        let adopted = self.runner().adopt(inner.again(landed));
-        let job = adopted.await.map_err(|error| error.problem())?;
+        // Before the wait for the store, so that a client that goes within it is dropped first
+        // from there, and then from here: one of the two finds the job.
         let forsaken = Forsaken::new(self.runner(), &route, id);
+        let adopted = inner.again(landed);
+        let job = match route.on_disconnect {
+            OnDisconnect::Cancel => self.runner().adopt_attended(adopted).await,
+            OnDisconnect::Continue => self.runner().adopt(adopted).await,
+        };
+        let job = match job {
+            Ok(job) => job,
+            Err(error) => {
+                forsaken.answered();
+                return Err(error.problem());
+            }
+        };
         let answer = self.await_job(job, &mut watch, prefer, until).await;
         forsaken.answered();
         answer

@@ -82,9 +82,23 @@ impl Runner {
     pub async fn adopt(&self, adopted: Adopted) -> Result<Job, Error> {
         let (told, tells) = oneshot::channel();
         let shared = Arc::clone(&self.shared);
-        self.shared
-            .tasks
-            .spawn(async move { shared.adopt(adopted, told).await });
+        self.shared.tasks.spawn(async move {
+            shared.adopt(adopted, told).await;
+        });
+        tells.await.unwrap_or_else(|_| Err(Error::died()))
+    }
+
+    /// The same for a caller without whom the job has no purpose: one who is gone before it is
+    /// durable leaves it cancelled. Whoever goes later must cancel it.
+    ///
+    /// # Errors
+    /// As [`Runner::adopt`].
+    pub async fn adopt_attended(&self, adopted: Adopted) -> Result<Job, Error> {
+        let (told, tells) = oneshot::channel();
+        let shared = Arc::clone(&self.shared);
+        self.shared.tasks.spawn(async move {
+            shared.adopt_attended(adopted, told).await;
+        });
         tells.await.unwrap_or_else(|_| Err(Error::died()))
     }
 
@@ -93,9 +107,9 @@ impl Runner {
         let (told, tells) = oneshot::channel();
         let id = adopted.accepted.id;
         let shared = Arc::clone(&self.shared);
-        self.shared
-            .tasks
-            .spawn(async move { shared.adopt(adopted, told).await });
+        self.shared.tasks.spawn(async move {
+            shared.adopt(adopted, told).await;
+        });
         self.shared.tasks.spawn(async move {
             if let Ok(Err(error)) = tells.await {
                 tracing::warn!(job = %id, %error, "client gone; its exchange was closed");
@@ -174,6 +188,20 @@ impl Shared {
                 _ = told.send(Err(error));
             }
         }
+    }
+
+    async fn adopt_attended(self: &Arc<Self>, adopted: Adopted, told: Told) {
+        let id = adopted.accepted.id;
+        let (heard, hears) = oneshot::channel();
+        let adopting = self.adopt(adopted, heard);
+        let telling = async {
+            if let Ok(outcome) = hears.await
+                && let Err(Ok(_)) = told.send(outcome)
+            {
+                self.cancel_unheard(id).await;
+            }
+        };
+        tokio::join!(adopting, telling);
     }
 
     /// The exchange is driven on while its job is being stored: the upstream must not wait for

@@ -83,7 +83,9 @@ impl Shared {
                 drop(ready);
                 true
             }
-            Ok(_) if self.hand_back.is_cancelled() => self.give_back(&begun.job, Seen::No).await,
+            Ok(_) if self.hand_back.is_cancelled() => {
+                self.give_back(&begun.job, Seen::Unreached).await
+            }
             Ok(ready) => {
                 let (shared, route) = (Arc::clone(self), Arc::clone(&attempt.route));
                 let job = begun.job.clone();
@@ -156,6 +158,9 @@ impl Shared {
                 if let Some(metrics) = metrics {
                     metrics.attempt(result.is_ok(), took);
                 }
+                if let Err(failure) = &*result {
+                    tell(&job, failure);
+                }
                 self.settle(&job, *result).await
             }
             Ended::HandedBack(seen) => {
@@ -196,14 +201,26 @@ async fn race(
         biased;
         result = exchange => Ended::Outcome(Box::new(result)),
         () = close.cancelled() => Ended::Outcome(Box::new(Err(closed()))),
-        () = hand_back.cancelled() => Ended::HandedBack(Seen::Maybe),
+        () = hand_back.cancelled() => Ended::HandedBack(Seen::Unknown),
     }
+}
+
+/// What is known of a failed attempt, for whoever has to find out whether the backend worked.
+fn tell(job: &Job, failure: &Failure) {
+    tracing::info!(
+        job = %job.id(),
+        attempt = job.attempt(),
+        cause = failure.cause.problem().slug(),
+        sent = failure.seen.as_str(),
+        detail = %failure.detail,
+        "an attempt failed"
+    );
 }
 
 fn closed() -> Failure {
     Failure {
         cause: Cause::Cancelled,
-        seen: Seen::Maybe,
+        seen: Seen::Unknown,
         detail: "cancelled".to_owned(),
     }
 }
@@ -212,7 +229,7 @@ fn died() -> Failure {
     let detail = "the task that drove the exchange failed".to_owned();
     Failure {
         cause: Cause::Broken,
-        seen: Seen::Maybe,
+        seen: Seen::Unknown,
         detail,
     }
 }

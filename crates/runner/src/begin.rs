@@ -90,7 +90,7 @@ fn unready(error: &StoreError) -> Unready {
     match error {
         StoreError::Corrupt(detail) => Unready::Damaged(detail.clone()),
         error => Unready::Unread(Failure {
-            seen: Seen::No,
+            seen: Seen::Unreached,
             ..storage(error)
         }),
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use raincheck_core::id::JobId;
 use raincheck_core::job::{Event, Job};
 
-use crate::{Error, Runner};
+use crate::{Error, Runner, Shared};
 
 impl Runner {
     /// Cancels an unfinished job and closes its exchange.
@@ -20,12 +20,9 @@ impl Runner {
     /// The same when nobody waits for it.
     pub fn cancel_unheard(&self, id: JobId) {
         let shared = Arc::clone(&self.shared);
-        self.shared.tasks.spawn(async move {
-            match shared.transit(id, &Event::Cancel).await {
-                Ok(_) | Err(Error::NotFound | Error::Refused(_)) => {}
-                Err(error) => tracing::warn!(job = %id, %error, "a job could not be cancelled"),
-            }
-        });
+        self.shared
+            .tasks
+            .spawn(async move { shared.cancel_unheard(id).await });
     }
 
     /// Runs a failed, cancelled or expired job again.
@@ -54,5 +51,15 @@ impl Runner {
             .tasks
             .spawn(async move { shared.transit(id, &event).await });
         task.await.unwrap_or_else(|_| Err(Error::died()))
+    }
+}
+
+impl Shared {
+    /// Cancels a job whose client is gone.
+    pub(crate) async fn cancel_unheard(&self, id: JobId) {
+        match self.transit(id, &Event::Cancel).await {
+            Ok(_) | Err(Error::NotFound | Error::Refused(_)) => {}
+            Err(error) => tracing::warn!(job = %id, %error, "a job could not be cancelled"),
+        }
     }
 }

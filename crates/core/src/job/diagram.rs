@@ -80,14 +80,14 @@ pub fn events_of(token: FencingToken) -> Vec<Event> {
     let mut events: Vec<Event> = [
         answered(200),
         answered(503),
-        failed(Cause::Connect, Seen::No),
-        failed(Cause::Broken, Seen::Maybe),
-        failed(Cause::Timeout, Seen::Maybe),
-        failed(Cause::Deadline, Seen::Maybe),
-        failed(Cause::TooLarge, Seen::Maybe),
-        failed(Cause::Storage, Seen::Maybe),
-        failed(Cause::Cancelled, Seen::Maybe),
-        failed(Cause::Drained, Seen::Maybe),
+        failed(Cause::Connect, Seen::Unreached),
+        failed(Cause::Broken, Seen::Part),
+        failed(Cause::Timeout, Seen::All),
+        failed(Cause::Deadline, Seen::All),
+        failed(Cause::TooLarge, Seen::Answering),
+        failed(Cause::Storage, Seen::Answering),
+        failed(Cause::Cancelled, Seen::Unknown),
+        failed(Cause::Drained, Seen::Unknown),
     ]
     .into_iter()
     .map(|outcome| Event::Settle {
@@ -103,11 +103,11 @@ pub fn events_of(token: FencingToken) -> Vec<Event> {
         Event::Rescue { token },
         Event::HandBack {
             token,
-            seen: Seen::No,
+            seen: Seen::Unsent,
         },
         Event::HandBack {
             token,
-            seen: Seen::Maybe,
+            seen: Seen::Unknown,
         },
         Event::Expire,
         Event::Forget,

@@ -30,7 +30,7 @@ pub enum Event {
     HandBack {
         /// The attempt.
         token: FencingToken,
-        /// Whether the backend may have seen it.
+        /// How far its request had come.
         seen: crate::outcome::Seen,
     },
     /// Its deadline or its retention may be over.

@@ -32,15 +32,15 @@ pub(super) fn rescue(job: &Job, now: Timestamp) -> Transition {
 
 /// Before a planned stop. An interrupted attempt is not a failed one, so it is not counted.
 pub(super) fn hand_back(job: &Job, seen: Seen, now: Timestamp) -> Transition {
-    match seen {
-        Seen::No => again(job, now, |fields| {
+    match seen.maybe() {
+        false => again(job, now, |fields| {
             fields.attempt = fields.attempt.saturating_sub(1);
             fields.executions = fields.executions.saturating_sub(1);
         }),
-        Seen::Maybe if job.terms().repeatable => again(job, now, |fields| {
+        true if job.terms().repeatable => again(job, now, |fields| {
             fields.attempt = fields.attempt.saturating_sub(1);
         }),
-        Seen::Maybe => interrupted(job, now, "the gateway was stopped", NOT_REPEATABLE),
+        true => interrupted(job, now, "the gateway was stopped", NOT_REPEATABLE),
     }
 }
 

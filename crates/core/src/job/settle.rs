@@ -2,14 +2,14 @@
 
 use super::apply::{Refused, Transition, enqueue, finish, queued};
 use super::{Action, EventKind, Fields, Job, JobError, Status};
-use crate::outcome::{Outcome, Seen};
+use crate::outcome::Outcome;
 use crate::policy::retry::{Next, next};
 use crate::problem::ProblemCode;
 use crate::time::Timestamp;
 
 /// What becomes of a job whose running attempt ended with `outcome`.
 pub(super) fn settle(job: &Job, outcome: &Outcome, jitter: u64, now: Timestamp) -> Transition {
-    let unseen = matches!(outcome, Outcome::Failed(failure) if failure.seen == Seen::No);
+    let unseen = matches!(outcome, Outcome::Failed(failure) if !failure.seen.maybe());
     let uncount = |fields: &mut Fields| {
         if unseen {
             fields.executions = fields.executions.saturating_sub(1);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::job::Job;
 use crate::limits::RETRY_AFTER_MAX;
-use crate::outcome::{Cause, Failure, Outcome, Seen};
+use crate::outcome::{Cause, Failure, Outcome};
 use crate::route::{RetryOn, RetryPolicy};
 use crate::time::Timestamp;
 
@@ -58,7 +58,7 @@ fn status_is_retried(policy: &RetryPolicy, status: u16) -> bool {
 /// A failure may be repeated if its kind is retried and the backend saw nothing or may see it
 /// twice.
 fn may_repeat(job: &Job, failure: &Failure) -> bool {
-    let harmless = failure.seen == Seen::No || job.terms().repeatable;
+    let harmless = !failure.seen.maybe() || job.terms().repeatable;
     harmless && kind_is_retried(job.terms().retry.on, failure.cause)
 }
 

@@ -48,7 +48,7 @@ async fn a_body_that_takes_too_long_fails_at_its_time_and_stays_failed() {
         let mut body = body(steps, Some((begun + LIMIT, timeouts(means))), None).unwrap();
         assert!(body.frame().await.unwrap().is_ok());
         let failure = body.frame().await.unwrap().unwrap_err();
-        assert_eq!((failure.cause, failure.seen), (means, Seen::Maybe));
+        assert_eq!((failure.cause, failure.seen), (means, Seen::Answering));
         assert_eq!(begun.elapsed().as_secs(), 10);
         assert_eq!(body.frame().await.unwrap().unwrap_err(), failure);
         assert!(!body.is_end_stream());
@@ -122,7 +122,10 @@ async fn a_head_that_takes_too_long_fails_at_its_time() {
     };
     let begun = Instant::now();
     let failure = open(&pool, &upstream, request, bounds).await.err().unwrap();
-    assert_eq!((failure.cause, failure.seen), (Cause::Timeout, Seen::Maybe));
+    assert_eq!(
+        (failure.cause, failure.seen),
+        (Cause::Timeout, Seen::Unknown)
+    );
     assert_eq!(begun.elapsed().as_secs(), 10);
 }
 

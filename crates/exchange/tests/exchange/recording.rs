@@ -235,5 +235,5 @@ async fn followers_are_cancel_safe() {
 fn a_storage_failure_says_that_the_backend_may_have_seen_it() {
     let failure: Failure =
         raincheck_exchange::record::storage(&Error::Unavailable("gone".to_owned()));
-    assert_eq!(failure.seen, raincheck_core::outcome::Seen::Maybe);
+    assert_eq!(failure.seen, raincheck_core::outcome::Seen::Answering);
 }

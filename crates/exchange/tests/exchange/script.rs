@@ -88,7 +88,7 @@ pub fn head(status: u16) -> ResponseHead {
 pub fn cut() -> Failure {
     Failure {
         cause: Cause::Broken,
-        seen: Seen::Maybe,
+        seen: Seen::Answering,
         detail: "cut".to_owned(),
     }
 }

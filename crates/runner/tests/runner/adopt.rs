@@ -207,7 +207,7 @@ async fn an_exchange_that_failed_before_is_tried_again_as_a_job() {
     let detail = "refused".to_owned();
     let failure = Failure {
         cause: Cause::Connect,
-        seen: Seen::No,
+        seen: Seen::Unreached,
         detail,
     };
     let adopted = world

@@ -11,4 +11,5 @@ mod orders;
 mod queue;
 mod reload;
 mod retries;
+mod unsafe_methods;
 mod world;

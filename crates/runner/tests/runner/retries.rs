@@ -156,7 +156,7 @@ async fn the_backoff_is_waited_out() {
     let detail = "cut".to_owned();
     _ = ends.send(Err(Failure {
         cause: Cause::Broken,
-        seen: Seen::Maybe,
+        seen: Seen::All,
         detail,
     }));
     let waits = world.queued(id).await;

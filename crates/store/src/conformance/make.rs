@@ -115,7 +115,7 @@ pub fn busy(wait: Duration) -> Outcome {
 pub fn hopeless() -> Outcome {
     Outcome::Failed(Failure {
         cause: Cause::TooLarge,
-        seen: Seen::Maybe,
+        seen: Seen::Answering,
         detail: "larger than 10 bytes".to_owned(),
     })
 }

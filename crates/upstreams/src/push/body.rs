@@ -101,12 +101,17 @@ impl Body for OutBody {
 /// as it is sent needs them.
 pub(super) struct WireBody {
     body: OutBody,
+    ended: bool,
     link: Option<Arc<Link>>,
 }
 
 impl WireBody {
     pub(super) fn new(body: OutBody) -> Self {
-        Self { body, link: None }
+        Self {
+            body,
+            ended: false,
+            link: None,
+        }
     }
 
     /// Says which connection the body is about to go out on.
@@ -122,7 +127,7 @@ impl Drop for WireBody {
     // hyper drops the body as soon as it has taken what the framing asks for.
     fn drop(&mut self) {
         if let Some(link) = &self.link {
-            link.body_ends();
+            link.body_ends(self.ended || self.body.is_end_stream());
         }
     }
 }
@@ -137,6 +142,7 @@ impl Body for WireBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         let polled = Pin::new(&mut this.body).poll_frame(cx);
+        this.ended = matches!(polled, Poll::Ready(None));
         if let Some(link) = &this.link {
             link.body_waits(polled.is_pending());
             if let Poll::Ready(Some(Err(error))) = &polled {

@@ -20,8 +20,12 @@ pub(super) struct Link {
     moved: AtomicU64,
     /// Whether a byte of the current request was written.
     wrote: AtomicBool,
+    /// Whether all that was given to the socket so far was taken by it.
+    flushed: AtomicBool,
     /// Whether a streamed request body is not yet wholly taken.
     body_open: AtomicBool,
+    /// Whether that body was dropped before its end.
+    body_cut: AtomicBool,
     /// Whether that body is waiting for our side.
     body_waits: AtomicBool,
     /// Whether the peer does not take our bytes any more.
@@ -42,7 +46,9 @@ impl Link {
             opened: Instant::now(),
             moved: AtomicU64::new(0),
             wrote: AtomicBool::new(false),
+            flushed: AtomicBool::new(false),
             body_open: AtomicBool::new(false),
+            body_cut: AtomicBool::new(false),
             body_waits: AtomicBool::new(false),
             deaf: AtomicBool::new(false),
             busy: AtomicBool::new(false),
@@ -55,6 +61,7 @@ impl Link {
     /// A new request begins.
     pub(super) fn begin(&self) {
         self.wrote.store(false, Relaxed);
+        self.body_cut.store(false, Relaxed);
         self.busy.store(true, Relaxed);
     }
 
@@ -83,7 +90,13 @@ impl Link {
     /// The peer's socket took bytes.
     pub(super) fn note_written(&self) {
         self.wrote.store(true, Relaxed);
+        self.flushed.store(false, Relaxed);
         self.note_read();
+    }
+
+    /// The peer's socket took all that there was for it.
+    pub(super) fn note_flushed(&self) {
+        self.flushed.store(true, Relaxed);
     }
 
     /// When a byte last moved.
@@ -91,12 +104,17 @@ impl Link {
         self.opened + Duration::from_micros(self.moved.load(Relaxed))
     }
 
-    /// Whether the backend may have seen any of the current request.
+    /// How far the current request has come.
     pub(super) fn seen(&self) -> Seen {
-        if self.wrote.load(Relaxed) {
-            Seen::Maybe
+        if !self.wrote.load(Relaxed) {
+            Seen::Unsent
+        } else if self.flushed.load(Relaxed)
+            && self.is_request_taken()
+            && !self.body_cut.load(Relaxed)
+        {
+            Seen::All
         } else {
-            Seen::No
+            Seen::Part
         }
     }
 
@@ -119,7 +137,8 @@ impl Link {
     }
 
     /// It is over: taken to its end, or not wanted any more.
-    pub(super) fn body_ends(&self) {
+    pub(super) fn body_ends(&self, whole: bool) {
+        self.body_cut.store(!whole, Relaxed);
         self.body_open.store(false, Relaxed);
         self.body_waits.store(false, Relaxed);
     }

@@ -117,7 +117,7 @@ impl Upstreams {
     ///
     /// # Errors
     ///
-    /// `seen` is `No` only when not a byte of the request left us.
+    /// `seen` says how far the request had come.
     pub async fn send(
         &self,
         upstream: &Upstream,

@@ -129,6 +129,9 @@ impl AsyncWrite for Stream {
             return Poll::Ready(Ok(()));
         }
         let result = ready!(Pin::new(&mut self.socket).poll_flush(cx));
+        if result.is_ok() {
+            self.link.note_flushed();
+        }
         Poll::Ready(result.or_else(|error| self.swallow(error)))
     }
 

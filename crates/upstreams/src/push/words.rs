@@ -22,7 +22,7 @@ pub(super) enum Phase {
 
 /// There is no connection.
 pub(super) fn unreachable(detail: String) -> Failure {
-    failure(Cause::Connect, Seen::No, detail)
+    failure(Cause::Connect, Seen::Unreached, detail)
 }
 
 /// Connecting took too long.
@@ -42,13 +42,13 @@ pub(super) fn all_busy(upstream: &Upstream, within: Duration) -> Failure {
 /// A new connection was closed before it took the request.
 pub(super) fn closed_at_once() -> Failure {
     let detail = "the backend closed the connection before the request was sent".to_owned();
-    failure(Cause::Broken, Seen::No, detail)
+    failure(Cause::Broken, Seen::Unsent, detail)
 }
 
 /// The answer is not HTTP, or not safely so.
 pub(super) fn not_http(detail: &str) -> Failure {
     let detail = format!("the backend's answer is not HTTP: {detail}");
-    failure(Cause::Broken, Seen::Maybe, detail)
+    failure(Cause::Broken, Seen::Answering, detail)
 }
 
 /// The backend was silent for too long.
@@ -57,13 +57,13 @@ pub(super) fn silent(idle: Duration, link: &Link, phase: Phase) -> Failure {
         Phase::Head => format!("the backend sent no answer and was silent for {idle:?}"),
         Phase::Body => format!("the backend was silent for {idle:?} in the middle of its answer"),
     };
-    failure(Cause::Timeout, link.seen(), detail)
+    failure(Cause::Timeout, seen(link, phase), detail)
 }
 
 /// Our side could not produce the request's body.
 pub(super) fn request_body(error: &(dyn Error + 'static)) -> Failure {
     let detail = format!("the request's body ended early: {}", innermost(error));
-    failure(Cause::Cancelled, Seen::Maybe, detail)
+    failure(Cause::Cancelled, Seen::Part, detail)
 }
 
 /// The connection failed during an exchange.
@@ -73,7 +73,7 @@ pub(super) fn broken(error: &hyper::Error, link: &Link, phase: Phase) -> Failure
     }
     if error.is_body_write_aborted() {
         let detail = "the request's body was shorter than its Content-Length".to_owned();
-        return failure(Cause::Cancelled, link.seen(), detail);
+        return failure(Cause::Cancelled, Seen::Part, detail);
     }
     if error.is_parse_too_large() {
         return not_http(&format!(
@@ -95,7 +95,15 @@ pub(super) fn broken(error: &hyper::Error, link: &Link, phase: Phase) -> Failure
             "the connection to the backend broke before its answer was complete".to_owned()
         }
     };
-    failure(Cause::Broken, link.seen(), detail)
+    failure(Cause::Broken, seen(link, phase), detail)
+}
+
+/// How far the request had come.
+fn seen(link: &Link, phase: Phase) -> Seen {
+    match phase {
+        Phase::Head => link.seen(),
+        Phase::Body => Seen::Answering,
+    }
 }
 
 fn io_detail(error: &io::Error, phase: Phase) -> String {

@@ -37,8 +37,8 @@ fn failure(cause: Cause, seen: Seen, detail: &str) -> Failure {
     }
 }
 
-fn broken(detail: &str) -> Result<Bytes, Failure> {
-    Err(failure(Cause::Broken, Seen::Maybe, detail))
+fn broken(seen: Seen, detail: &str) -> Result<Bytes, Failure> {
+    Err(failure(Cause::Broken, seen, detail))
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn nobody_listens() {
     let upstream = Backend::new().await.upstream();
     let failed = pool().send(&upstream, get(), timeouts()).await.unwrap_err();
     let detail = format!("connection refused by 127.0.0.1:{}", upstream.port);
-    assert_eq!(failed, failure(Cause::Connect, Seen::No, &detail));
+    assert_eq!(failed, failure(Cause::Connect, Seen::Unreached, &detail));
 }
 
 #[tokio::test]
@@ -57,7 +57,10 @@ async fn the_name_means_nothing() {
         port: 80,
     };
     let failed = pool().send(&upstream, get(), timeouts()).await.unwrap_err();
-    assert_eq!((failed.cause, failed.seen), (Cause::Connect, Seen::No));
+    assert_eq!(
+        (failed.cause, failed.seen),
+        (Cause::Connect, Seen::Unreached)
+    );
     let start = "the name not a name cannot be resolved: ";
     assert!(failed.detail.starts_with(start), "{}", failed.detail);
     assert!(!failed.detail.contains("lookup"), "{}", failed.detail);
@@ -65,7 +68,10 @@ async fn the_name_means_nothing() {
 
 #[tokio::test]
 async fn closed_without_an_answer() {
-    let closed = broken("the backend closed the connection without an answer");
+    let closed = broken(
+        Seen::All,
+        "the backend closed the connection without an answer",
+    );
     assert_eq!(answered("").await, closed);
     assert_eq!(answered("HTTP/1.1 20").await, closed);
     assert_eq!(answered("HTTP/1.1 100 Continue\r\n\r\n").await, closed);
@@ -79,7 +85,7 @@ async fn reset_without_an_answer() {
     peer.reset();
     let reset = "the backend reset the connection without an answer";
     let failed = sent.await.unwrap().unwrap_err();
-    assert_eq!(failed, failure(Cause::Broken, Seen::Maybe, reset));
+    assert_eq!(failed, failure(Cause::Broken, Seen::All, reset));
 }
 
 #[tokio::test]
@@ -132,13 +138,18 @@ async fn heads_that_are_not_http() {
         ),
     ] {
         let detail = format!("the backend's answer is not HTTP: {detail}");
-        assert_eq!(answered(head).await, broken(&detail), "{head}");
+        assert_eq!(
+            answered(head).await,
+            broken(Seen::Answering, &detail),
+            "{head}"
+        );
     }
 }
 
 #[tokio::test]
 async fn heads_that_are_too_large() {
     let too_large = broken(
+        Seen::Answering,
         "the backend's answer is not HTTP: its head is larger than 262144 bytes or 100 fields",
     );
     let many: String = (0..101).map(|n| format!("f{n}: v\r\n")).collect();
@@ -153,7 +164,10 @@ async fn heads_that_are_too_large() {
 
 #[tokio::test]
 async fn bodies_that_are_cut() {
-    let cut = broken("the backend closed the connection before its answer was complete");
+    let cut = broken(
+        Seen::Answering,
+        "the backend closed the connection before its answer was complete",
+    );
     for body in [
         "content-length: 5\r\n\r\nhell",
         "content-length: 5\r\n\r\n",
@@ -179,7 +193,10 @@ async fn chunks_that_are_not() {
     ] {
         let text = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{body}\r\n\r\n");
         let failed = answered(&text).await.unwrap_err();
-        assert_eq!((failed.cause, failed.seen), (Cause::Broken, Seen::Maybe));
+        assert_eq!(
+            (failed.cause, failed.seen),
+            (Cause::Broken, Seen::Answering)
+        );
         let start = "the backend's answer is not HTTP: ";
         assert!(
             failed.detail.starts_with(start),
@@ -205,7 +222,7 @@ async fn a_reset_is_no_end_even_where_the_end_is_the_end() {
     // It stays that way: nobody who asks again gets a clean end.
     for _ in 0..2 {
         let failed = body.frame().await.unwrap().unwrap_err();
-        assert_eq!(failed, failure(Cause::Broken, Seen::Maybe, reset));
+        assert_eq!(failed, failure(Cause::Broken, Seen::Answering, reset));
         assert!(!body.is_end_stream());
     }
 }
@@ -245,7 +262,10 @@ async fn an_upload_that_is_reset_half_way_through_its_answer_ends_with_an_error(
         Ok(answer) => read(answer.body).await.unwrap_err(),
         Err(failed) => failed,
     };
-    assert_eq!((failed.cause, failed.seen), (Cause::Broken, Seen::Maybe));
+    assert_eq!(
+        (failed.cause, failed.seen),
+        (Cause::Broken, Seen::Answering)
+    );
 }
 
 #[tokio::test]
@@ -257,7 +277,7 @@ async fn a_request_body_that_fails_is_not_the_backends_fault() {
     upload.fail("the client is gone").await;
     let failed = sent.await.unwrap().unwrap_err();
     let detail = "the request's body ended early: the client is gone";
-    assert_eq!(failed, failure(Cause::Cancelled, Seen::Maybe, detail));
+    assert_eq!(failed, failure(Cause::Cancelled, Seen::Part, detail));
     peer.closed().await;
 
     let (upload, body) = channel();
@@ -268,7 +288,7 @@ async fn a_request_body_that_fails_is_not_the_backends_fault() {
     let answer = sent.await.unwrap().unwrap();
     upload.fail("the client is gone").await;
     let failed = read(answer.body).await.unwrap_err();
-    assert_eq!(failed, failure(Cause::Cancelled, Seen::Maybe, detail));
+    assert_eq!(failed, failure(Cause::Cancelled, Seen::Part, detail));
     peer.closed().await;
 }
 
@@ -285,7 +305,7 @@ async fn a_request_body_shorter_than_announced_is_not_the_backends_fault() {
     drop(upload);
     let failed = sent.await.unwrap().unwrap_err();
     let detail = "the request's body was shorter than its Content-Length";
-    assert_eq!(failed, failure(Cause::Cancelled, Seen::Maybe, detail));
+    assert_eq!(failed, failure(Cause::Cancelled, Seen::Part, detail));
     peer.closed().await;
 }
 

@@ -6,6 +6,7 @@ mod client;
 mod crowd;
 mod faults;
 mod reuse;
+mod sent;
 mod silence;
 mod stream;
 mod switch;

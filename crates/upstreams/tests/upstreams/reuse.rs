@@ -201,7 +201,10 @@ async fn a_limit_on_connections_makes_the_next_exchange_wait_for_its_turn() {
         ..timeouts()
     };
     let refused = pool.send(&upstream, get(), hasty).await.unwrap_err();
-    assert_eq!((refused.cause, refused.seen), (Cause::Connect, Seen::No));
+    assert_eq!(
+        (refused.cause, refused.seen),
+        (Cause::Connect, Seen::Unreached)
+    );
     let detail = format!(
         "all connections allowed to {} were busy for 10ms",
         upstream.authority()

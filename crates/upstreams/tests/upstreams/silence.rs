@@ -15,10 +15,10 @@ use crate::client::{channel, data, get, idle, pool, post, read, read_text, start
 const LIMIT: Duration = Duration::from_secs(20);
 const PART: Duration = Duration::from_secs(15);
 
-fn silent(detail: &str) -> Failure {
+fn silent(seen: Seen, detail: &str) -> Failure {
     Failure {
         cause: Cause::Timeout,
-        seen: Seen::Maybe,
+        seen,
         detail: detail.to_owned(),
     }
 }
@@ -42,7 +42,10 @@ async fn no_answer_at_all() {
     about(begun.elapsed(), LIMIT);
     assert_eq!(
         failed,
-        silent("the backend sent no answer and was silent for 20s")
+        silent(
+            Seen::All,
+            "the backend sent no answer and was silent for 20s"
+        )
     );
     peer.closed().await;
 }
@@ -61,7 +64,7 @@ async fn between_two_parts_of_a_body() {
     let failed = read(body).await.unwrap_err();
     about(begun.elapsed(), LIMIT);
     let detail = "the backend was silent for 20s in the middle of its answer";
-    assert_eq!(failed, silent(detail));
+    assert_eq!(failed, silent(Seen::Answering, detail));
     peer.closed().await;
 }
 
@@ -113,7 +116,10 @@ async fn the_next_exchange_on_a_connection_has_all_of_its_own_time() {
     about(begun.elapsed(), Duration::from_secs(2));
     assert_eq!(
         failed,
-        silent("the backend sent no answer and was silent for 2s")
+        silent(
+            Seen::All,
+            "the backend sent no answer and was silent for 2s"
+        )
     );
 }
 
@@ -163,7 +169,10 @@ async fn a_handshake_that_never_comes_is_too_slow_to_connect() {
     peer.tcp.readable().await.unwrap();
     pause();
     let failed = sent.await.unwrap().unwrap_err();
-    assert_eq!((failed.cause, failed.seen), (Cause::Connect, Seen::No));
+    assert_eq!(
+        (failed.cause, failed.seen),
+        (Cause::Connect, Seen::Unreached)
+    );
     let detail = format!("no connection to {} within 5s", upstream.authority());
     assert_eq!(failed.detail, detail);
     peer.closed().await;

@@ -122,7 +122,10 @@ async fn an_end_that_tls_does_not_confirm_is_no_end() {
     drop(tls);
     let answer = sent.await.unwrap().unwrap();
     let failed = read(answer.body).await.unwrap_err();
-    assert_eq!((failed.cause, failed.seen), (Cause::Broken, Seen::Maybe));
+    assert_eq!(
+        (failed.cause, failed.seen),
+        (Cause::Broken, Seen::Answering)
+    );
     let detail = "the backend closed the connection before its answer was complete";
     assert_eq!(failed.detail, detail);
 }
@@ -154,7 +157,10 @@ async fn a_backend_that_is_not_trusted_gets_no_request() {
         let sent = start(&pool, &upstream, get(), timeouts());
         assert!(accept(&backend, &acceptor).await.is_err());
         let failed = sent.await.unwrap().unwrap_err();
-        assert_eq!((failed.cause, failed.seen), (Cause::Connect, Seen::No));
+        assert_eq!(
+            (failed.cause, failed.seen),
+            (Cause::Connect, Seen::Unreached)
+        );
         let detail = format!("TLS with {} failed: {why}", upstream.authority());
         assert_eq!(failed.detail, detail);
     }
@@ -168,7 +174,10 @@ async fn a_backend_without_tls_is_no_connection() {
     let mut peer = backend.accept().await;
     peer.write("HTTP/1.1 400 Bad Request\r\n\r\n").await;
     let failed = sent.await.unwrap().unwrap_err();
-    assert_eq!((failed.cause, failed.seen), (Cause::Connect, Seen::No));
+    assert_eq!(
+        (failed.cause, failed.seen),
+        (Cause::Connect, Seen::Unreached)
+    );
     let authority = upstream.authority();
     let detail = format!("TLS with {authority} failed: the peer does not speak TLS");
     assert_eq!(failed.detail, detail);
@@ -183,7 +192,10 @@ async fn a_backend_with_another_protocol_is_no_connection() {
     let sent = start(&pool, &upstream, get(), timeouts());
     assert!(accept(&backend, &acceptor).await.is_err());
     let failed = sent.await.unwrap().unwrap_err();
-    assert_eq!((failed.cause, failed.seen), (Cause::Connect, Seen::No));
+    assert_eq!(
+        (failed.cause, failed.seen),
+        (Cause::Connect, Seen::Unreached)
+    );
     let authority = upstream.authority();
     let detail = format!("TLS with {authority} failed: the peer does not speak HTTP/1.1");
     assert_eq!(failed.detail, detail);

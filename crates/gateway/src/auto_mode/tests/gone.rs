@@ -87,6 +87,40 @@ async fn at_the_hold_a_client_that_goes_leaves_a_job() {
     }
 }
 
+/// The job of an exchange that is tried again within the hold: nobody could ever find it.
+#[tokio::test(start_paused = true)]
+async fn while_a_second_attempt_is_stored_a_client_that_goes_does_as_the_route_says() {
+    for (on_disconnect, status) in [
+        (OnDisconnect::Cancel, Status::Cancelled),
+        (OnDisconnect::Continue, Status::Queued),
+    ] {
+        let rig = Rig::retrying(on_disconnect);
+        let failure = Failure {
+            cause: Cause::Connect,
+            seen: Seen::Unreached,
+            detail: "as the test says".to_owned(),
+        };
+        let inner = rig.request(std::future::ready(Err(failure)));
+        let id = inner.accepted.id;
+        let stalled = rig.store.hold_commits();
+        let serving = rig.serve(inner, Instant::now() + HOLD);
+        tokio::select! {
+            biased;
+            got = serving => panic!("{got:?} before the commit"),
+            () = rig.store.until_held(1) => {}
+        }
+        drop(stalled);
+        while !rig.is_stored(id).await || rig.runner().in_flight() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let mut watch = rig.runner().watch(id);
+        while rig.runner().job(id).await.unwrap().status() != status {
+            watch.changed().await;
+        }
+        rig.nothing_is_left(id).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn after_the_hold_nothing_depends_on_the_client() {
     for hold_until in BOTH {
@@ -176,7 +210,7 @@ async fn a_failure_within_the_hold_is_a_problem_and_no_job() {
             let detail = "as the test says".to_owned();
             let failure = Failure {
                 cause,
-                seen: Seen::Maybe,
+                seen: Seen::All,
                 detail,
             };
             let inner = rig.request(std::future::ready(Err(failure)));

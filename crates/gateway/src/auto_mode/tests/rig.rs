@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
@@ -19,7 +20,7 @@ use raincheck_core::outcome::Failure;
 use raincheck_core::prefer::Prefer;
 use raincheck_core::problem::Problem;
 use raincheck_core::route::{
-    HoldUntil, OnDisconnect, Pattern, Route, RouteTable, Scheme, Upstream,
+    HoldUntil, OnDisconnect, Pattern, RetryPolicy, Route, RouteTable, Scheme, Upstream,
 };
 use raincheck_core::time::Timestamp;
 use raincheck_exchange::{Flight, Opened, Payload, RequestBody, ResponseBody};
@@ -73,8 +74,25 @@ pub(super) enum Got {
 
 impl Rig {
     pub(super) fn new(hold_until: HoldUntil, on_disconnect: OnDisconnect) -> Self {
+        Self::of(route(hold_until, on_disconnect))
+    }
+
+    /// With a second attempt a day later.
+    pub(super) fn retrying(on_disconnect: OnDisconnect) -> Self {
+        let day = Duration::from_secs(24 * 3600);
+        Self::of(Route {
+            retry: RetryPolicy {
+                attempts: 2,
+                backoff: day,
+                max_backoff: day,
+                ..RetryPolicy::default()
+            },
+            ..route(HoldUntil::Head, on_disconnect)
+        })
+    }
+
+    fn of(route: Route) -> Self {
         let store = ModelStore::new();
-        let route = route(hold_until, on_disconnect);
         let runner = Runner::start(Options {
             store: Arc::new(store.clone()),
             upstreams: Upstreams::new(raincheck_upstreams::Options::default()).unwrap(),

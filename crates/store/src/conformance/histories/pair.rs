@@ -181,7 +181,7 @@ impl<A: Engine, B: Engine> Pair<A, B> {
             What::Rescue => Event::Rescue { token },
             What::HandBack => Event::HandBack {
                 token,
-                seen: Seen::No,
+                seen: Seen::Unsent,
             },
             What::Expire => Event::Expire,
             What::Forget => Event::Forget,
