@@ -9,9 +9,11 @@ mod gateway;
 mod load;
 mod noop;
 mod process;
+mod proxies;
 mod report;
 mod restate;
 mod suites;
+mod tools;
 mod wire;
 
 use std::path::PathBuf;

@@ -65,6 +65,11 @@ impl Process {
         Ok(Self { name, child, lines })
     }
 
+    /// What it is called.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The next line of its standard output.
     pub async fn first_line(&mut self, within: Duration) -> Result<String> {
         match tokio::time::timeout(within, self.lines.recv()).await {
@@ -88,6 +93,23 @@ impl Process {
             peak: field(&status, "VmHWM:") * 1024,
             written: field(&read("io")?, "write_bytes:"),
         })
+    }
+
+    /// What it and all processes below it use together. Memory that several of them share is
+    /// counted once: each has its part of it.
+    pub fn tree_usage(&self) -> Result<Usage> {
+        let mut total = Usage::default();
+        for pid in tree(self.child.id()) {
+            let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+                // It ended between two looks.
+                continue;
+            };
+            total.cpu += cpu_seconds(&stat)?;
+            let memory = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"));
+            total.resident += field(&memory.unwrap_or_default(), "Pss:") * 1024;
+        }
+        total.peak = total.resident;
+        Ok(total)
     }
 
     /// Whether it has ended by itself.
@@ -123,6 +145,17 @@ fn cpu_seconds(stat: &str) -> Result<f64> {
         .filter_map(|field| field.parse::<u64>().ok())
         .sum();
     Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// A process and all below it.
+fn tree(pid: u32) -> Vec<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let children = children.unwrap_or_default();
+    let below = children
+        .split_whitespace()
+        .filter_map(|child| child.parse().ok())
+        .flat_map(tree);
+    std::iter::once(pid).chain(below).collect()
 }
 
 fn field(text: &str, name: &str) -> u64 {

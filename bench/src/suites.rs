@@ -4,6 +4,7 @@ mod accept;
 mod auto;
 mod bodies;
 mod life;
+mod relay;
 mod start;
 
 use anyhow::{Result, bail};
@@ -12,7 +13,7 @@ use crate::context::Context;
 use crate::report::Section;
 
 /// The suites in the order in which they run and are reported.
-pub const NAMES: [&str; 5] = ["accept", "life", "auto", "bodies", "start"];
+pub const NAMES: [&str; 6] = ["relay", "accept", "life", "auto", "bodies", "start"];
 
 /// The body of a small request.
 pub const BODY: [u8; 1024] = [b'x'; 1024];
@@ -20,6 +21,7 @@ pub const BODY: [u8; 1024] = [b'x'; 1024];
 /// Runs one suite.
 pub async fn run(name: &str, context: &Context) -> Result<Section> {
     match name {
+        "relay" => relay::run(context).await,
         "accept" => accept::run(context).await,
         "life" => life::run(context).await,
         "auto" => auto::run(context).await,

@@ -2,9 +2,11 @@
 
 use crate::shell;
 use crate::task::Outcome;
+use crate::test::needs;
 
 /// Passes its arguments to the bench program.
 pub fn run(args: &[String]) -> Outcome {
+    needs::install_for_bench()?;
     let mut build = shell::cargo(&["build", "--release", "--locked", "-p", "raincheck"])?;
     shell::run(&mut build)?;
     let program = [

@@ -72,6 +72,22 @@ const NEEDS: &[Need] = &[
     ),
 ];
 
+/// What `cargo xtask bench` measures with and against.
+const BENCH_NEEDS: &[Need] = &[
+    need(
+        Detect::Program("nginx"),
+        "nginx-light",
+        "a relay to compare",
+    ),
+    need(Detect::Program("haproxy"), "haproxy", "a relay to compare"),
+    need(Detect::Program("wrk"), "wrk", "load over HTTP/1"),
+    need(
+        Detect::Program("h2load"),
+        "nghttp2-client",
+        "load over HTTP/2",
+    ),
+];
+
 const fn need(detect: Detect, package: &'static str, why: &'static str) -> Need {
     Need {
         detect,
@@ -82,20 +98,7 @@ const fn need(detect: Detect, package: &'static str, why: &'static str) -> Need 
 
 /// Installs what is missing; an error names what could not be installed.
 pub fn install() -> Outcome {
-    let missing: Vec<&Need> = NEEDS
-        .iter()
-        .filter(|need| !is_there(&need.detect))
-        .collect();
-    if !missing.is_empty() {
-        for Need { package, why, .. } in &missing {
-            eprintln!("test: {package} is missing (used for: {why})");
-        }
-        apt_install(&missing)?;
-        if let Some(need) = missing.iter().find(|need| !is_there(&need.detect)) {
-            bail!("{} was installed, but is still not found", need.package);
-        }
-    }
-    let mut names: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    let mut names = install_packages("test", NEEDS)?;
     names.extend(packages::install()?);
     if names.is_empty() {
         return Ok(vec![Note::Done(
@@ -106,6 +109,29 @@ pub fn install() -> Outcome {
         "installed for the tests: {}",
         names.join(", ")
     ))])
+}
+
+/// Installs what is missing for the measurements.
+pub fn install_for_bench() -> anyhow::Result<()> {
+    install_packages("bench", BENCH_NEEDS).map(drop)
+}
+
+/// Installs those that are missing, and names them.
+fn install_packages(task: &str, needs: &[Need]) -> anyhow::Result<Vec<&'static str>> {
+    let missing: Vec<&Need> = needs
+        .iter()
+        .filter(|need| !is_there(&need.detect))
+        .collect();
+    if !missing.is_empty() {
+        for Need { package, why, .. } in &missing {
+            eprintln!("{task}: {package} is missing (used for: {why})");
+        }
+        apt_install(&missing)?;
+        if let Some(need) = missing.iter().find(|need| !is_there(&need.detect)) {
+            bail!("{} was installed, but is still not found", need.package);
+        }
+    }
+    Ok(missing.iter().map(|need| need.package).collect())
 }
 
 fn is_there(detect: &Detect) -> bool {
