@@ -8,9 +8,11 @@
 
 pub mod backend;
 pub mod bound;
+pub mod corpus;
 pub mod curl;
 pub mod event;
 pub mod expect;
+pub mod frames;
 pub mod jobs;
 pub mod pattern;
 pub mod process;

@@ -5,7 +5,7 @@ use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 
 /// Fields that are never forwarded, whether `Connection` names them or not.
-const HOP_BY_HOP: [HeaderName; 8] = [
+const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
     header::TE,
     header::TRANSFER_ENCODING,
@@ -14,6 +14,8 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     header::PROXY_AUTHORIZATION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
+    // Nothing that HTTP knows: a CGI-like backend would read it as its `HTTP_PROXY` (httpoxy).
+    HeaderName::from_static("proxy"),
 ];
 
 /// Fields that no trailer may bring, as they were needed before the body or checked in the head

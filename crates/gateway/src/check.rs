@@ -29,6 +29,17 @@ pub(crate) fn check_head(parts: &Parts) -> Result<String, Problem> {
     host(parts)
 }
 
+/// Whether this is the answer to a request that breaks a rule. On HTTP/1 the guard has said so.
+pub(crate) fn refuses(code: ProblemCode) -> bool {
+    matches!(
+        code,
+        ProblemCode::MalformedRequest
+            | ProblemCode::TargetTooLong
+            | ProblemCode::HeadersTooLarge
+            | ProblemCode::UpgradeNotSupported
+    )
+}
+
 /// Only a WebSocket cannot go on without its upgrade. An offer of `h2c` is one to ignore.
 fn wants_websocket(parts: &Parts) -> bool {
     parts.headers.get(UPGRADE).is_some_and(|value| {

@@ -14,6 +14,8 @@ use raincheck_core::problem::{Problem, ProblemCode};
 use raincheck_upstreams::BoxError;
 use tokio::time::{Instant, Sleep};
 
+use crate::guard::refusal::Refusal;
+
 /// Why a client's body could not be read to its end, for whoever has to answer it: the error that
 /// passes through the upstream connection does not come back.
 pub(crate) type Blame = Arc<OnceLock<Problem>>;
@@ -88,13 +90,20 @@ pub(crate) fn too_large(limit: u64) -> Problem {
     Problem::new(ProblemCode::RequestTooLarge, detail)
 }
 
-/// The innermost cause: what the framing check or the system said.
-fn reason(error: &(dyn std::error::Error + 'static)) -> String {
+/// What an error of the body is answered with: the rule of the guard that was broken, or what the
+/// system said.
+fn broken(error: &(dyn std::error::Error + 'static)) -> Problem {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.to_string()
+    // The error that the guard gave hides its source as long as it is one of the system's.
+    let refusal = innermost.downcast_ref::<Refusal>().or_else(|| {
+        let error = innermost.downcast_ref::<std::io::Error>()?;
+        error.get_ref()?.downcast_ref::<Refusal>()
+    });
+    let code = refusal.map_or(ProblemCode::MalformedRequest, |refusal| refusal.code);
+    Problem::new(code, format!("the request body ended early: {innermost}"))
 }
 
 impl Body for ClientBody {
@@ -110,10 +119,7 @@ impl Body for ClientBody {
                 self.waiting = false;
                 Poll::Ready(frame.map(|frame| match frame {
                     Ok(frame) => self.sieve(frame),
-                    Err(error) => {
-                        let detail = format!("the request body ended early: {}", reason(&error));
-                        Err(self.blamed(Problem::new(ProblemCode::MalformedRequest, detail)))
-                    }
+                    Err(error) => Err(self.blamed(broken(&error))),
                 }))
             }
             Poll::Pending => self.poll_silence(cx).map(|error| Some(Err(error))),

@@ -18,7 +18,10 @@ use http::header::{self, HeaderValue};
 use http::{Request, Response};
 use hyper::body::Incoming;
 
+use raincheck_core::problem::ProblemCode;
+
 use crate::drain::Wish;
+use crate::refusals;
 use crate::server::{Abort, Handler, Peer, Shared};
 use drive::End;
 use pulse::{Flight, Pulse};
@@ -64,7 +67,10 @@ fn record(end: &End, peer: &Peer, shared: &Shared) {
     let client = peer.addr;
     match end {
         End::Done => {}
-        End::Failed(error) => tracing::debug!(%client, %error, "connection failed"),
+        End::Failed(error) => match http2::broken_rule(error) {
+            Some(reason) => refusals::say(peer, ProblemCode::MalformedRequest, &reason),
+            None => tracing::debug!(%client, %error, "connection failed"),
+        },
         End::TimedOut(phase) => tracing::debug!(%client, ?phase, "connection timed out"),
         End::Cut => tracing::info!(%client, "connection cut by the end of the grace period"),
     }

@@ -15,6 +15,7 @@ mod guard;
 mod host;
 mod intake;
 mod options;
+mod refusals;
 pub mod server;
 pub mod service;
 mod sync_mode;

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use raincheck_core::outcome::Failure;
 use raincheck_core::policy::hold::{Plan, plan};
@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use crate::intake;
 use crate::options::Options;
 use crate::server::{Abort, Handler, Peer};
-use crate::{check, forward};
+use crate::{check, forward, refusals};
 
 /// Requests that are answered here and not by a route: the job API, put in front by the binary.
 pub trait Local: Send + Sync + 'static {
@@ -159,8 +159,14 @@ impl Handler for Service {
         peer: Peer,
     ) -> Result<Response<Payload>, Abort> {
         let method = request.method().clone();
+        let above_guard = (request.version() == Version::HTTP_2).then(|| peer.clone());
         let response = self.serve(request, peer).await.unwrap_or_else(|problem| {
             self.runner.metrics().problem(problem.code);
+            if let Some(peer) = above_guard
+                && check::refuses(problem.code)
+            {
+                refusals::say(&peer, problem.code, &problem.detail);
+            }
             let instance = problem.job.map(|id| format!("{}/{id}", self.links.base()));
             answer::problem(&problem, instance.as_deref())
         });

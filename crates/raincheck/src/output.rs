@@ -82,11 +82,19 @@ fn of_stdout(error: io::Error) -> anyhow::Error {
     }
 }
 
-/// Text of others without what could move a terminal's cursor.
+/// Text of others without what could move a terminal's cursor or turn the direction of text around.
 pub fn printable(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| match c.is_control() || turns(c) {
+            true => '\u{fffd}',
+            false => c,
+        })
         .collect()
+}
+
+/// Whether a character changes the direction of what stands around it (Unicode Standard Annex 9).
+fn turns(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Columns of text, as wide as needed, two spaces between them, nothing at the end of a line.
@@ -152,8 +160,12 @@ mod tests {
     fn columns_are_as_wide_as_needed() {
         let mut table = Table::new(&["JOB", "STATUS", "ROUTE"]);
         table.row(vec!["1".into(), "queued".into(), "a".into()]);
-        table.row(vec!["22222".into(), "ok\u{1b}[2J".into(), String::new()]);
-        let expected = "JOB    STATUS  ROUTE\n1      queued  a\n22222  ok\u{fffd}[2J";
+        table.row(vec![
+            "22222".into(),
+            "ok\u{1b}\u{202e}[2J".into(),
+            String::new(),
+        ]);
+        let expected = "JOB    STATUS   ROUTE\n1      queued   a\n22222  ok\u{fffd}\u{fffd}[2J";
         assert_eq!(table.to_string(), expected);
     }
 }

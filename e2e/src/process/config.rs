@@ -11,6 +11,7 @@ pub struct Config {
     admin_listen: Option<SocketAddr>,
     server: Vec<String>,
     limits: Vec<String>,
+    log: Vec<String>,
     routes: Vec<Vec<String>>,
 }
 
@@ -79,6 +80,13 @@ impl Config {
         self
     }
 
+    /// Adds a line to `[log]`.
+    #[must_use]
+    pub fn log(mut self, line: &str) -> Self {
+        self.log.push(line.into());
+        self
+    }
+
     /// Adds a route; without a `name` line it is called `r0`, `r1` and so on.
     #[must_use]
     pub fn route(mut self, pattern: &str, url: &str, mode: &str) -> Self {
@@ -129,6 +137,7 @@ impl Config {
         section("[admin]", &listen(self.admin_listen), &[]);
         section("[store]", &path, &[]);
         section("[limits]", &[], &self.limits);
+        section("[log]", &[], &self.log);
         for (index, route) in self.routes.iter().enumerate() {
             let named = route.iter().any(|line| line.starts_with("name ="));
             let name = if named {

@@ -66,6 +66,16 @@ const NEEDS: &[Need] = &[
         "the order of fdatasync and the 202",
     ),
     need(
+        Detect::Program("apache2"),
+        "apache2-bin",
+        "Apache as a backend of the corpus of raw requests",
+    ),
+    need(
+        Detect::Program("varnishtest"),
+        "varnish",
+        "exchanges with a script on both sides of the wire",
+    ),
+    need(
         Detect::Program("javac"),
         "default-jdk-headless",
         "Java's own HTTP client",

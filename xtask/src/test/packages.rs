@@ -16,6 +16,8 @@ struct Package {
     why: &'static str,
 }
 
+const BACKEND: &str = "a backend of the corpus of raw requests";
+
 const PYTHON: &[Package] = &[
     package(
         "flask==3.1.2",
@@ -24,6 +26,13 @@ const PYTHON: &[Package] = &[
     ),
     package("requests==2.32.5", "requests", "the usual Python client"),
     package("httpx==0.28.1", "httpx", "a Python client with timeouts"),
+    package("gunicorn==27.0.1", "gunicorn", BACKEND),
+    package("uvicorn==0.54.0", "uvicorn", BACKEND),
+    package("h11==0.16.0", "h11", BACKEND),
+    package("httptools==0.9.0", "httptools", BACKEND),
+    package("aiohttp==3.14.5", "aiohttp", BACKEND),
+    package("waitress==3.0.2", "waitress", BACKEND),
+    package("tornado==6.6.1", "tornado", BACKEND),
 ];
 
 const NODE: &[Package] = &[];

@@ -9,6 +9,7 @@ use super::pulse::Phase;
 use super::socket::{Socket, Wire};
 use crate::guard::Guard;
 use crate::guard::refusal::Refusal;
+use crate::refusals;
 use crate::server::{Peer, Shared};
 
 const SLOW_HEAD: Refusal = Refusal::new(
@@ -30,19 +31,20 @@ pub(super) async fn close<S: Wire>(
     told: impl FnOnce(ProblemCode),
 ) {
     if let Some(refusal) = guard.refusal() {
-        let (client, connection) = (peer.addr, peer.connection);
-        let (problem, reason) = (refusal.code.slug(), refusal.reason);
-        tracing::info!(%client, connection, problem, reason, "request refused");
+        refusals::say(peer, refusal.code, refusal.reason);
     }
     if must_look_broken(&guard, end) {
         guard.get_mut().abort();
         return;
     }
-    let seen = guard.inspector();
     let parting = parting(&guard, end);
     if let Some(refusal) = &parting {
+        if guard.refusal().is_none() {
+            refusals::say(peer, refusal.code, refusal.reason);
+        }
         told(refusal.code);
     }
+    let seen = guard.inspector();
     let parting = parting.map(|refusal| refusal.answer(seen.is_head()));
     let sending = seen.is_mid_head() || seen.is_mid_body();
     if parting.is_none() && guard.refusal().is_none() && !sending && !unread {

@@ -65,6 +65,14 @@ pub(super) async fn serve<H: Handler, S: Wire>(
     end
 }
 
+/// What rule of HTTP/2 the client broke, if that is why its connection ended: hyper has sent it a
+/// GOAWAY that says the same.
+pub(super) fn broken_rule(error: &hyper::Error) -> Option<String> {
+    let cause = std::error::Error::source(error)?.downcast_ref::<h2::Error>()?;
+    let ours = cause.is_go_away() && cause.is_library();
+    ours.then(|| cause.to_string())
+}
+
 fn builder(options: &ServerOptions, streams: Streams) -> Builder<Streams> {
     let list_bytes = u32::try_from(options.head_bytes_max).unwrap_or(u32::MAX);
     let mut builder = Builder::new(streams);
