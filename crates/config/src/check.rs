@@ -107,11 +107,9 @@ fn loops(
     let Some(given) = &written.upstream else {
         return;
     };
-    if server
-        .listen()
-        .iter()
-        .any(|address| reaches(&route.upstream, *address))
-    {
+    let listen = server.listen();
+    let back = |upstream| listen.iter().any(|address| reaches(upstream, *address));
+    if route.upstream.upstreams().any(back) {
         let message = format!(
             "route '{}' sends its requests back to this gateway",
             route.name

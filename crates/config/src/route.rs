@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use raincheck_core::id::RouteName;
 use raincheck_core::route::{
-    HoldUntil, Mode, OnDisconnect, OnHold, Pattern, RetryOn, RetryPolicy, Route, Upstream,
+    Backends, HoldUntil, Mode, OnDisconnect, OnHold, Pattern, RetryOn, RetryPolicy, Route,
 };
 
 use crate::behind::Behind;
@@ -24,7 +24,7 @@ pub(crate) struct Written {
     pub(crate) shown: String,
     pub(crate) name: Option<Given<RouteName>>,
     pub(crate) pattern: Option<Given<Pattern>>,
-    pub(crate) upstream: Option<Given<Upstream>>,
+    pub(crate) upstream: Option<Given<Backends>>,
     pub(crate) mode: Option<Given<Choice<Mode>>>,
     pub(crate) hold: Option<Given<Positive>>,
     pub(crate) hold_until: Option<Given<Choice<HoldUntil>>>,

@@ -125,18 +125,18 @@ fn several<T>(
         _ => std::slice::from_ref(node),
     };
     let mut values = Vec::with_capacity(parts.len());
-    let mut wrongs = Vec::new();
+    // What is wrong and reported already adds nothing here.
+    let (mut wrongs, mut whole) = (Vec::new(), true);
     for part in parts {
         match read(part) {
             Ok(value) => values.push(value),
-            Err(wrong) => wrongs.extend(wrong),
+            Err(wrong) => {
+                whole = false;
+                wrongs.extend(wrong);
+            }
         }
     }
-    if wrongs.is_empty() {
-        Ok(values)
-    } else {
-        Err(wrongs)
-    }
+    if whole { Ok(values) } else { Err(wrongs) }
 }
 
 fn unit_error(node: &Node, error: &UnitError) -> Vec<Wrong> {

@@ -29,7 +29,7 @@ fn an_upstream_is_enough() {
     };
     assert_eq!(route.name.as_str(), "default");
     assert_eq!(route.pattern, Pattern::everything());
-    assert_eq!(route.upstream.authority(), "127.0.0.1:9000");
+    assert_eq!(route.upstream.to_string(), "http://127.0.0.1:9000");
     assert_eq!(route.mode, Mode::Auto);
     assert_eq!(route.hold, Duration::from_secs(25));
     assert_eq!(route.hold_until, HoldUntil::Head);

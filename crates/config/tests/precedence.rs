@@ -49,9 +49,9 @@ fn own_keys_come_before_defaults_key_by_key() {
     let upstreams: Vec<_> = plan
         .routes
         .iter()
-        .map(|route| route.upstream.authority())
+        .map(|route| route.upstream.to_string())
         .collect();
-    assert_eq!(upstreams, ["one:9000", "two"]);
+    assert_eq!(upstreams, ["http://one:9000", "https://two"]);
     let retries: Vec<_> = plan
         .routes
         .iter()
@@ -117,8 +117,7 @@ fn variables_and_flags_for_all_routes_come_before_own_keys() {
 fn an_upstream_by_variable_needs_no_file() {
     let environment = [("RAINCHECK_UPSTREAM".to_owned(), "http://backend".to_owned())];
     let plan = load(None, environment, &Overrides::default()).unwrap();
-    assert_eq!(plan.routes[0].upstream.authority(), "backend");
-    assert_eq!(plan.routes[0].upstream.port, 80);
+    assert_eq!(plan.routes[0].upstream.to_string(), "http://backend");
 }
 
 #[test]
@@ -155,7 +154,7 @@ upstream = "http://${HOST:-localhost}:${PORT:-9000}"
         &Overrides::default(),
     );
     assert_eq!(plan.store.path.to_str(), Some("/data/jobs${x}"));
-    assert_eq!(plan.routes[0].upstream.authority(), "localhost:9000");
+    assert_eq!(plan.routes[0].upstream.to_string(), "http://localhost:9000");
 }
 
 #[test]

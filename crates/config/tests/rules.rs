@@ -243,7 +243,7 @@ fn upstreams_and_urls() {
             ..Overrides::default()
         };
         load(None, [], &overrides)
-            .map(|plan| plan.routes[0].upstream.clone())
+            .map(|plan| plan.routes[0].upstream.upstreams().next().unwrap().clone())
             .ok()
     };
     let of = |url: &str| upstream(url).map(|it| (it.scheme.as_str(), it.host, it.port));
@@ -274,6 +274,19 @@ fn upstreams_and_urls() {
     ] {
         assert_eq!(of(wrong), None, "{wrong}");
     }
+
+    let several = |list: &str| {
+        let overrides = Overrides {
+            upstream: Some(list.into()),
+            ..Overrides::default()
+        };
+        let plan = load(None, [], &overrides).ok()?;
+        Some(plan.routes[0].upstream.to_string())
+    };
+    let two = several("http://a, https://b:8443").unwrap();
+    assert_eq!(two, "http://a, https://b:8443");
+    assert_eq!(several("http://a,http://a:80"), None);
+    assert_eq!(several("http://a,"), None);
 
     let public = |url: &str| {
         let sections = format!("[server]\npublic_url = \"{url}\"");

@@ -36,6 +36,8 @@ pub const H2_STREAMS: u32 = 256;
 pub const UPSTREAM_IDLE_CONNECTIONS: usize = 256;
 /// How long an idle upstream connection is kept.
 pub const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Servers of one upstream.
+pub const UPSTREAM_SERVERS: usize = 256;
 /// The longest `wait` a client may ask for on a job's status or result.
 pub const WAIT_MAX: Duration = Duration::from_secs(60);
 /// The longest wait of one redirect that a route may set; a client that waits longer for a head is

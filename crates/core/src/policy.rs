@@ -1,5 +1,6 @@
 //! Decisions, one question per file, each a pure function.
 
+pub mod balance;
 pub mod hold;
 pub mod redirect;
 pub mod retry;

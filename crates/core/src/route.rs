@@ -2,11 +2,13 @@
 
 pub mod pattern;
 pub mod table;
+pub mod upstream;
 
 use std::time::Duration;
 
 pub use pattern::{Pattern, PatternError};
 pub use table::{RouteTable, TableError};
+pub use upstream::{Backends, Group, Member, Scheme, Upstream};
 
 use crate::id::RouteName;
 
@@ -18,7 +20,7 @@ pub struct Route {
     /// Which requests it is for.
     pub pattern: Pattern,
     /// Where the work is done.
-    pub upstream: Upstream,
+    pub upstream: Backends,
     /// How clients are served.
     pub mode: Mode,
     /// How long a client of an auto route is kept waiting.
@@ -53,12 +55,12 @@ pub struct Route {
 
 impl Route {
     /// An auto route with what holds where a config says nothing: the one place of these defaults.
-    pub fn new(name: RouteName, pattern: Pattern, upstream: Upstream) -> Self {
+    pub fn new(name: RouteName, pattern: Pattern, upstream: impl Into<Backends>) -> Self {
         let timeout = Some(Mode::Auto.timeout());
         Self {
             name,
             pattern,
-            upstream,
+            upstream: upstream.into(),
             mode: Mode::Auto,
             hold: Duration::from_secs(25),
             hold_until: HoldUntil::Head,
@@ -74,60 +76,6 @@ impl Route {
             retention: Duration::from_secs(24 * 60 * 60),
             max_request: 1 << 30,
             max_response: None,
-        }
-    }
-}
-
-/// Where the work is done: an HTTP server.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Upstream {
-    /// Whether TLS is spoken.
-    pub scheme: Scheme,
-    /// The host name or address as written, without brackets.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
-
-impl Upstream {
-    /// `host:port` as it stands in a URL, without the port where it is the scheme's own.
-    pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') {
-            format!("[{}]", self.host)
-        } else {
-            self.host.clone()
-        };
-        if self.port == self.scheme.port() {
-            host
-        } else {
-            format!("{host}:{}", self.port)
-        }
-    }
-}
-
-/// Cleartext or TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scheme {
-    /// `http://`
-    Http,
-    /// `https://`
-    Https,
-}
-
-impl Scheme {
-    /// The port when none is written.
-    pub fn port(self) -> u16 {
-        match self {
-            Self::Http => 80,
-            Self::Https => 443,
-        }
-    }
-
-    /// `http` or `https`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
         }
     }
 }

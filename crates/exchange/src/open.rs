@@ -11,7 +11,7 @@ use raincheck_core::head::ResponseHead;
 use raincheck_core::hop;
 use raincheck_core::outcome::{Failure, Seen};
 use raincheck_core::policy::timeout::Timeouts;
-use raincheck_core::route::Upstream;
+use raincheck_core::route::Backends;
 use raincheck_upstreams::{OutBody, Upstreams};
 use tokio::time::{Instant, Sleep};
 
@@ -43,7 +43,7 @@ pub struct Bounds {
 /// The failure says whether the backend may have seen the request.
 pub async fn open(
     upstreams: &Upstreams,
-    upstream: &Upstream,
+    upstream: &Backends,
     request: Request<OutBody>,
     bounds: Bounds,
 ) -> Result<Opened, Failure> {
@@ -54,7 +54,7 @@ pub async fn open(
     } = bounds;
     let begun = Instant::now();
     let total = timeouts.total.and_then(|total| begun.checked_add(total));
-    let mut send = pin!(upstreams.send(upstream, request, timeouts));
+    let mut send = pin!(upstreams.send_to(upstream, request, timeouts));
     let answer = match total {
         None => send.await?,
         Some(deadline) => within(send.as_mut(), deadline, begun + attended)

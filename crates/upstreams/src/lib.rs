@@ -1,4 +1,5 @@
-//! Ways to reach the code that does the work. Today one: we call it over HTTP/1.1 (`push`).
+//! Ways to reach the code that does the work. Today one: we call it over HTTP/1.1 (`push`), one
+//! server or whichever of several has the fewest requests in flight.
 //!
 //! A request is sent once, on a connection of our own pool, and the answer says truthfully how it
 //! ended: a body that was cut is an error and never a clean end, and a [`Failure`] says whether
@@ -13,5 +14,6 @@ pub mod testing;
 
 pub use push::answer::{Answer, AnswerBody};
 pub use push::body::{BoxError, OutBody};
+pub use push::host::Counts;
 pub use push::options::{Error, Options};
-pub use push::pool::{Counts, Upstreams};
+pub use push::pool::Upstreams;

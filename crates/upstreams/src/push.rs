@@ -1,14 +1,16 @@
 //! We call them over HTTP/1.1, cleartext or TLS.
 //!
-//! `pool` finds or opens a connection, `send` puts one request on it, `answer` reads the response.
-//! A connection (`conn`) is a task that runs hyper's state machine on a `stream`; what the task and
-//! the exchange tell each other is in `link`.
+//! `group` chooses a server, `pool` finds or opens a connection to its `host`, `send` puts one
+//! request on it, `answer` reads the response. A connection (`conn`) is a task that runs hyper's
+//! state machine on a `stream`; what the task and the exchange tell each other is in `link`.
 
 pub(crate) mod answer;
 pub(crate) mod body;
 mod conn;
 mod connect;
 mod framing;
+mod group;
+pub(crate) mod host;
 mod lease;
 mod link;
 pub(crate) mod options;

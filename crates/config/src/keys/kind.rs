@@ -15,8 +15,8 @@ pub enum Kind {
     UrlPath,
     /// The URL of a site.
     PublicUrl,
-    /// The URL of an upstream: scheme, host and port.
-    Upstream,
+    /// The URLs of servers, one or several: scheme, host and port.
+    Upstreams,
     /// Networks, one or several.
     Networks,
     /// A route's name.
@@ -60,8 +60,8 @@ impl Kind {
                 r#"a path such as "/jobs", not the root, without a slash at its end"#.into()
             }
             Self::PublicUrl => r#"a URL such as "https://api.example.com""#.into(),
-            Self::Upstream => {
-                r#"a URL of scheme, host and maybe port, such as "http://127.0.0.1:9000""#.into()
+            Self::Upstreams => {
+                r#"a URL of scheme, host and maybe port, such as "http://127.0.0.1:9000", or an array of them"#.into()
             }
             Self::Networks => r#"networks such as ["10.0.0.0/8", "192.0.2.7"]"#.into(),
             Self::Name => "1 to 64 letters, digits, '-', '_' or '.'".into(),
@@ -89,7 +89,8 @@ impl Kind {
             Self::AddressOrOff => "address or `\"off\"`".into(),
             Self::Directory => "directory".into(),
             Self::UrlPath => "path".into(),
-            Self::PublicUrl | Self::Upstream => "URL".into(),
+            Self::PublicUrl => "URL".into(),
+            Self::Upstreams => "URL, one or several".into(),
             Self::Networks => "network or networks".into(),
             Self::Name => "name".into(),
             Self::Pattern => "pattern".into(),

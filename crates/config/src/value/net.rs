@@ -3,7 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
-use raincheck_core::route::{Scheme, Upstream};
+use std::sync::Arc;
+
+use raincheck_core::limits::UPSTREAM_SERVERS;
+use raincheck_core::route::{Backends, Group, Member, Scheme, Upstream};
 
 use super::{Setting, Wrong, several, text};
 use crate::tree::{Node, Value};
@@ -139,11 +142,46 @@ impl Setting for Upstream {
             .trim_start_matches('[')
             .trim_end_matches(']')
             .to_ascii_lowercase();
-        Ok(Self {
-            scheme,
-            host,
-            port: uri.port_u16().unwrap_or(scheme.port()),
-        })
+        let port = uri.port_u16().unwrap_or(scheme.port());
+        Ok(Self::new(scheme, host, port))
+    }
+}
+
+impl Setting for Vec<Upstream> {
+    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
+        let list = several(node, Upstream::read)?;
+        if list.is_empty() {
+            return Err(vec![Wrong::new(node, "there is none")]);
+        }
+        if list.len() > UPSTREAM_SERVERS {
+            let reason = format!("there are more than {UPSTREAM_SERVERS}");
+            return Err(vec![Wrong::new(node, reason)]);
+        }
+        for (index, upstream) in list.iter().enumerate() {
+            if list[..index].contains(upstream) {
+                let reason = format!("{} stands in it twice", upstream.url());
+                return Err(vec![Wrong::new(node, reason)]);
+            }
+        }
+        Ok(list)
+    }
+}
+
+impl Setting for Backends {
+    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
+        let mut list = Vec::<Upstream>::read(node)?;
+        if list.len() == 1 {
+            return Ok(list.remove(0).into());
+        }
+        let urls: Vec<String> = list.iter().map(Upstream::url).collect();
+        let alike = |upstream| Member {
+            upstream,
+            weight: 1,
+        };
+        Ok(Self::Group(Arc::new(Group {
+            name: urls.join(","),
+            members: list.into_iter().map(alike).collect(),
+        })))
     }
 }
 

@@ -96,11 +96,7 @@ async fn a_body_that_is_too_large_fails_at_the_first_byte_too_many() {
 async fn a_head_that_takes_too_long_fails_at_its_time() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let upstream = Upstream {
-        scheme: Scheme::Http,
-        host: "127.0.0.1".to_owned(),
-        port,
-    };
+    let upstream = Upstream::new(Scheme::Http, "127.0.0.1", port);
     let pool = Upstreams::new(raincheck_upstreams::Options::default()).unwrap();
     let time = raincheck_core::time::Timestamp::from_millis(1);
     let job = raincheck_core::id::JobId::from_parts(time, [1; 10]);
@@ -121,7 +117,10 @@ async fn a_head_that_takes_too_long_fails_at_its_time() {
         attended: Duration::ZERO,
     };
     let begun = Instant::now();
-    let failure = open(&pool, &upstream, request, bounds).await.err().unwrap();
+    let failure = open(&pool, &upstream.into(), request, bounds)
+        .await
+        .err()
+        .unwrap();
     assert_eq!(
         (failure.cause, failure.seen),
         (Cause::Timeout, Seen::Unknown)

@@ -53,11 +53,7 @@ impl Backend {
 
 /// A port of this machine.
 pub fn upstream(port: u16) -> Upstream {
-    Upstream {
-        scheme: Scheme::Http,
-        host: "127.0.0.1".to_owned(),
-        port,
-    }
+    Upstream::new(Scheme::Http, "127.0.0.1", port)
 }
 
 impl Call {

@@ -148,11 +148,7 @@ fn route_document(route: &Route) -> Value {
 }
 
 fn upstream(route: &Route) -> String {
-    format!(
-        "{}://{}",
-        route.upstream.scheme.as_str(),
-        route.upstream.authority()
-    )
+    route.upstream.to_string()
 }
 
 fn until(route: &Route) -> &'static str {

@@ -48,7 +48,7 @@ impl Url {
             target.to_owned()
         };
         Ok(Self {
-            server: Upstream { scheme, host, port },
+            server: Upstream::new(scheme, host, port),
             target,
         })
     }

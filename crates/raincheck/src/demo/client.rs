@@ -105,11 +105,7 @@ impl Client {
     fn new(base: &str) -> anyhow::Result<Self> {
         let authority = base.strip_prefix("http://").context("not a URL")?;
         let (host, port) = authority.rsplit_once(':').context("no port")?;
-        let gateway = Upstream {
-            scheme: Scheme::Http,
-            host: host.to_owned(),
-            port: port.parse()?,
-        };
+        let gateway = Upstream::new(Scheme::Http, host, port.parse()?);
         Ok(Self {
             upstreams: Upstreams::new(raincheck_upstreams::Options::default())?,
             gateway,

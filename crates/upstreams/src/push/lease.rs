@@ -8,7 +8,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::conn::Conn;
-use super::pool::Host;
+use super::group::{Place, Server};
+use super::host::Host;
 
 /// How long a connection may take to become ready after its response has ended. It is ready at
 /// once unless the upstream has stopped taking a request that it has already answered.
@@ -18,7 +19,27 @@ const SETTLE: Duration = Duration::from_millis(100);
 pub(super) struct Lease {
     pub(super) conn: Box<Conn>,
     pub(super) host: Arc<Host>,
-    pub(super) permit: Option<OwnedSemaphorePermit>,
+    pub(super) held: Option<Box<Held>>,
+}
+
+/// What an exchange holds of its upstream beside the connection; most hold nothing.
+pub(super) struct Held {
+    _permit: Option<OwnedSemaphorePermit>,
+    _place: Option<Place>,
+}
+
+impl Held {
+    pub(super) fn new(
+        permit: Option<OwnedSemaphorePermit>,
+        server: Option<&Arc<Server>>,
+    ) -> Option<Box<Self>> {
+        (permit.is_some() || server.is_some()).then(|| {
+            Box::new(Self {
+                _permit: permit,
+                _place: server.map(Place::taken),
+            })
+        })
+    }
 }
 
 impl Lease {
@@ -43,11 +64,11 @@ impl Lease {
     }
 
     fn rest(self, keep: bool) {
-        let Self { conn, host, permit } = self;
+        let Self { conn, host, held } = self;
         conn.link.rest();
         if keep {
             host.put(conn);
         }
-        drop(permit);
+        drop(held);
     }
 }

@@ -1,19 +1,14 @@
-//! The pool of connections, one stack per upstream.
-//!
-//! The last connection that became idle is used first, so that under less load the others grow old
-//! and are closed. An idle connection that its peer closes gives up its socket at once, as its task
-//! sees the end; only its entry waits here for the next look.
+//! The pool of connections, one stack per upstream, and the way of a request to a connection.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use http::{Request, Version};
 use raincheck_core::outcome::Failure;
 use raincheck_core::policy::timeout::Timeouts;
-use raincheck_core::route::Upstream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use raincheck_core::route::{Backends, Upstream};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::answer::Answer;
@@ -21,14 +16,12 @@ use super::body::{OutBody, WireBody};
 use super::conn::Conn;
 use super::connect::Connector;
 use super::framing;
-use super::lease::Lease;
+use super::group::{Groups, Server};
+use super::host::{Counts, Host};
+use super::lease::{Held, Lease};
 use super::options::{Error, Options};
-use super::send::{self, Refused};
+use super::send::{self, Refused, Unsent};
 use super::words;
-
-/// How long a connection may be idle and be used without another look at its socket. Backends close
-/// what is idle for seconds; a busy connection is not worth the system call.
-const DOUBT: Duration = Duration::from_millis(100);
 
 /// Connections to all upstreams. A clone is another handle on the same pool; when the last one is
 /// gone, idle connections are closed.
@@ -42,34 +35,8 @@ struct Shared {
     options: Options,
     connector: Connector,
     hosts: RwLock<HashMap<Upstream, Arc<Host>>>,
+    groups: Groups,
     swept: AtomicBool,
-}
-
-/// The connections to one upstream.
-pub(super) struct Host {
-    upstream: Upstream,
-    idle_max: usize,
-    idle: Mutex<Idle>,
-    in_flight: Option<Arc<Semaphore>>,
-    opened: AtomicU64,
-}
-
-#[derive(Default)]
-struct Idle {
-    /// The oldest first.
-    conns: VecDeque<Box<Conn>>,
-    reused: u64,
-}
-
-/// What a pool has done and holds for one upstream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counts {
-    /// Connections that were opened.
-    pub opened: u64,
-    /// Exchanges on a connection that had served another before.
-    pub reused: u64,
-    /// Connections that are idle now.
-    pub idle: usize,
 }
 
 impl Upstreams {
@@ -99,6 +66,7 @@ impl Upstreams {
             options,
             connector,
             hosts: RwLock::default(),
+            groups: Groups::default(),
             swept: AtomicBool::new(false),
         }))
     }
@@ -125,34 +93,75 @@ impl Upstreams {
         timeouts: Timeouts,
     ) -> Result<Answer, Failure> {
         let host = self.host(upstream);
-        let (mut parts, body) = request.into_parts();
-        parts.version = Version::HTTP_11;
-        framing::complete(&mut parts.headers, &body);
-        let mut request = Request::from_parts(parts, WireBody::new(body));
+        let sent = self.deliver(&host, prepared(request), timeouts, None);
+        sent.await.map_err(Refused::into_failure)
+    }
+
+    /// The same to whichever server of a route should have it. A server that did not get the
+    /// request, as there was no connection, costs nothing but time: another one is asked.
+    ///
+    /// # Cancel safety
+    ///
+    /// As in [`Self::send`].
+    ///
+    /// # Errors
+    ///
+    /// As in [`Self::send`]; of several servers, what the last one said.
+    pub async fn send_to(
+        &self,
+        backends: &Backends,
+        request: Request<OutBody>,
+        timeouts: Timeouts,
+    ) -> Result<Answer, Failure> {
+        match backends {
+            Backends::One(upstream) => self.send(upstream, request, timeouts).await,
+            // Boxed, so that it does not make the common future larger.
+            Backends::Group(group) => {
+                let balancer = self
+                    .0
+                    .groups
+                    .balancer(group, |upstream| self.host(upstream));
+                Box::pin(balancer.send(self, prepared(request), timeouts)).await
+            }
+        }
+    }
+
+    /// One request to one upstream: on an idle connection, or a new one.
+    pub(super) async fn deliver(
+        &self,
+        host: &Arc<Host>,
+        mut request: Request<WireBody>,
+        timeouts: Timeouts,
+        server: Option<&Arc<Server>>,
+    ) -> Result<Answer, Refused> {
         loop {
-            let permit = host.permit(timeouts.connect).await?;
+            let permit = match host.permit(timeouts.connect).await {
+                Ok(permit) => permit,
+                Err(failure) => return Err(Unsent::refused(request, failure)),
+            };
+            let held = Held::new(permit, server);
             let mut now = Instant::now();
             let idle = host.take(now, self.0.options.idle_timeout);
             let reused = idle.is_some();
             let conn = match idle {
                 Some(conn) => conn,
-                None => {
-                    // Boxed, as it is rare and much larger than the rest of this future.
-                    let conn = Box::pin(self.open(&host, timeouts.connect)).await?;
-                    now = Instant::now();
-                    conn
-                }
+                // Boxed, as it is rare and much larger than the rest of this future.
+                None => match Box::pin(self.open(host, timeouts.connect)).await {
+                    Ok(conn) => {
+                        now = Instant::now();
+                        conn
+                    }
+                    Err(failure) => return Err(Unsent::refused(request, failure)),
+                },
             };
             let lease = Lease {
                 conn,
-                host: Arc::clone(&host),
-                permit,
+                host: Arc::clone(host),
+                held,
             };
             match send::exchange(lease, request, timeouts.idle, now).await {
-                Ok(answer) => return Ok(answer),
-                Err(Refused::Failed(failure)) => return Err(failure),
-                Err(Refused::Unsent(_)) if !reused => return Err(words::closed_at_once()),
-                Err(Refused::Unsent(unsent)) => request = *unsent,
+                Err(Refused::Unsent(unsent)) if reused => request = unsent.request,
+                sent => return sent,
             }
         }
     }
@@ -188,7 +197,7 @@ impl Upstreams {
             Ok(connected) => connected.map_err(words::unreachable)?,
             Err(_) => return Err(words::too_slow(&host.upstream, within)),
         };
-        host.opened.fetch_add(1, Relaxed);
+        host.count_opened();
         if !self.0.swept.swap(true, Relaxed) {
             tokio::spawn(sweep(Arc::downgrade(&self.0), self.0.options.idle_timeout));
         }
@@ -217,95 +226,12 @@ impl Drop for Shared {
     }
 }
 
-impl Host {
-    fn new(upstream: &Upstream, options: &Options) -> Self {
-        let in_flight = options
-            .connections_per_upstream
-            .map(|max| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))));
-        Self {
-            upstream: upstream.clone(),
-            idle_max: options.idle_per_upstream,
-            idle: Mutex::default(),
-            in_flight,
-            opened: AtomicU64::new(0),
-        }
-    }
-
-    /// The right to have one more exchange in flight. A connection is opened only when none is
-    /// idle, so this bounds connections too.
-    async fn permit(&self, within: Duration) -> Result<Option<OwnedSemaphorePermit>, Failure> {
-        let Some(in_flight) = &self.in_flight else {
-            return Ok(None);
-        };
-        match timeout(within, Arc::clone(in_flight).acquire_owned()).await {
-            Ok(permit) => Ok(permit.ok()),
-            Err(_) => Err(words::all_busy(&self.upstream, within)),
-        }
-    }
-
-    /// The connection that became idle last, if it is not too old.
-    fn take(&self, now: Instant, idle_timeout: Duration) -> Option<Box<Conn>> {
-        let mut idle = self.lock();
-        while let Some(conn) = idle.conns.pop_back() {
-            let age = now.saturating_duration_since(conn.idle_since);
-            if age < idle_timeout && conn.sender.is_ready() {
-                idle.reused += 1;
-                if age > DOUBT {
-                    conn.link.doubt();
-                }
-                return Some(conn);
-            }
-        }
-        None
-    }
-
-    /// Keeps a connection that is ready for another exchange.
-    pub(super) fn put(&self, mut conn: Box<Conn>) {
-        conn.idle_since = conn.link.moved();
-        let mut idle = self.lock();
-        idle.conns.push_back(conn);
-        let surplus = if idle.conns.len() > self.idle_max {
-            idle.conns.pop_front()
-        } else {
-            None
-        };
-        drop(idle);
-        drop(surplus);
-    }
-
-    fn drain(&self) {
-        let conns = std::mem::take(&mut self.lock().conns);
-        drop(conns);
-    }
-
-    /// Drops connections that are closed or have been idle for too long.
-    fn sweep(&self, now: Instant, idle_timeout: Duration) {
-        let mut gone = Vec::new();
-        let mut idle = self.lock();
-        for conn in std::mem::take(&mut idle.conns) {
-            let fresh = now.saturating_duration_since(conn.idle_since) < idle_timeout;
-            if fresh && !conn.sender.is_closed() {
-                idle.conns.push_back(conn);
-            } else {
-                gone.push(conn);
-            }
-        }
-        drop(idle);
-        drop(gone);
-    }
-
-    fn counts(&self) -> Counts {
-        let idle = self.lock();
-        Counts {
-            opened: self.opened.load(Relaxed),
-            reused: idle.reused,
-            idle: idle.conns.len(),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Idle> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A request as it goes out.
+fn prepared(request: Request<OutBody>) -> Request<WireBody> {
+    let (mut parts, body) = request.into_parts();
+    parts.version = Version::HTTP_11;
+    framing::complete(&mut parts.headers, &body);
+    Request::from_parts(parts, WireBody::new(body))
 }
 
 /// Looks at all idle connections from time to time, until the pool is gone.

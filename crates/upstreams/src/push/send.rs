@@ -19,10 +19,32 @@ use super::words::{self, Phase};
 
 /// Why there is no answer.
 pub(super) enum Refused {
-    /// The connection was closed before it took the request, which is here unsent.
-    Unsent(Box<Request<WireBody>>),
+    /// Not a byte of the request left us, and it is still here.
+    Unsent(Box<Unsent>),
     /// Anything else.
     Failed(Failure),
+}
+
+/// A request that was not sent.
+pub(super) struct Unsent {
+    pub(super) request: Request<WireBody>,
+    /// Why.
+    pub(super) failure: Failure,
+}
+
+impl Unsent {
+    pub(super) fn refused(request: Request<WireBody>, failure: Failure) -> Refused {
+        Refused::Unsent(Box::new(Self { request, failure }))
+    }
+}
+
+impl Refused {
+    pub(super) fn into_failure(self) -> Failure {
+        match self {
+            Self::Unsent(unsent) => unsent.failure,
+            Self::Failed(failure) => failure,
+        }
+    }
 }
 
 /// Sends a request on a connection.
@@ -53,7 +75,7 @@ pub(super) async fn exchange(
         }
     };
     let response = answered.map_err(|mut error| match error.take_message() {
-        Some(request) => Refused::Unsent(Box::new(request)),
+        Some(request) => Unsent::refused(request, words::closed_at_once()),
         None => Refused::Failed(words::broken(error.error(), &conn.link, Phase::Head)),
     })?;
     answer(response, lease, idle).map_err(Refused::Failed)

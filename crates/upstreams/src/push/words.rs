@@ -39,6 +39,11 @@ pub(super) fn all_busy(upstream: &Upstream, within: Duration) -> Failure {
     ))
 }
 
+/// No server may be asked.
+pub(super) fn nobody() -> Failure {
+    unreachable("no upstream of the route can be used now".to_owned())
+}
+
 /// A new connection was closed before it took the request.
 pub(super) fn closed_at_once() -> Failure {
     let detail = "the backend closed the connection before the request was sent".to_owned();

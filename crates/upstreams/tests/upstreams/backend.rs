@@ -20,11 +20,7 @@ impl Backend {
     }
 
     pub fn upstream(&self) -> Upstream {
-        Upstream {
-            scheme: Scheme::Http,
-            host: "127.0.0.1".to_owned(),
-            port: self.address.port(),
-        }
+        Upstream::new(Scheme::Http, "127.0.0.1", self.address.port())
     }
 
     /// The next connection.

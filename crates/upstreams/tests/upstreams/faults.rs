@@ -51,11 +51,7 @@ async fn nobody_listens() {
 
 #[tokio::test]
 async fn the_name_means_nothing() {
-    let upstream = Upstream {
-        scheme: Scheme::Http,
-        host: "not a name".to_owned(),
-        port: 80,
-    };
+    let upstream = Upstream::new(Scheme::Http, "not a name", 80);
     let failed = pool().send(&upstream, get(), timeouts()).await.unwrap_err();
     assert_eq!(
         (failed.cause, failed.seen),

@@ -5,6 +5,7 @@ mod backend;
 mod client;
 mod crowd;
 mod faults;
+mod group;
 mod reuse;
 mod sent;
 mod silence;

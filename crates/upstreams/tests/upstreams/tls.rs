@@ -60,11 +60,7 @@ fn trusting(authority: &Authority) -> Upstreams {
 }
 
 fn https(backend: &Backend) -> Upstream {
-    Upstream {
-        scheme: Scheme::Https,
-        host: "localhost".to_owned(),
-        port: backend.address.port(),
-    }
+    Upstream::new(Scheme::Https, "localhost", backend.address.port())
 }
 
 async fn request<S: AsyncReadExt + Unpin>(tls: &mut S) {

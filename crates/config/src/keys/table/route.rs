@@ -32,12 +32,14 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         section: SectionName::Route,
         name: "upstream",
-        kind: Kind::Upstream,
+        kind: Kind::Upstreams,
         default: Required {
             example: r#""http://127.0.0.1:9000""#,
         },
         since: "0.1.0",
-        doc: "The server that does the work. The path of a request is passed on as it is.",
+        doc: "The server that does the work, or several that are alike: a request goes to the one with \
+              the fewest in flight, and to another if it cannot connect. The path of a request is \
+              passed on as it is.",
     },
     Key {
         section: SectionName::Route,

@@ -275,11 +275,7 @@ pub(super) fn saying(text: &str, pauses: bool) -> Opened {
 }
 
 fn route(hold_until: HoldUntil, on_disconnect: OnDisconnect) -> Route {
-    let upstream = Upstream {
-        scheme: Scheme::Http,
-        host: "127.0.0.1".to_owned(),
-        port: 1,
-    };
+    let upstream = Upstream::new(Scheme::Http, "127.0.0.1", 1);
     Route {
         hold_until,
         timeout: None,
