@@ -17,6 +17,7 @@ const CHECKS: &[Step] = &[
     &["layers"],
     &["lint"],
     &["docs", "--check"],
+    &["fuzz"],
 ];
 const TESTS: Step = &["test"];
 

@@ -8,6 +8,7 @@ mod ci;
 mod docs;
 mod e2e;
 mod fmt;
+mod fuzz;
 mod layers;
 mod lint;
 mod metadata;
@@ -22,6 +23,9 @@ use std::process::ExitCode;
 const EXIT_USAGE: u8 = 64;
 
 fn main() -> ExitCode {
+    if let Some(code) = fuzz::as_compiler() {
+        return code;
+    }
     let mut args = std::env::args().skip(1);
     let Some(name) = args.next() else {
         print!("{}", task::list());

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use anyhow::bail;
 
-use crate::{bench, ci, docs, e2e, fmt as format, layers, lint, test, tidy};
+use crate::{bench, ci, docs, e2e, fmt as format, fuzz, layers, lint, test, tidy};
 
 /// What a task has to say about a run that did not fail.
 pub enum Note {
@@ -93,9 +93,9 @@ pub const TASKS: &[Task] = &[
     },
     Task {
         name: "fuzz",
-        usage: "fuzz",
-        summary: "run the fuzz targets (not built yet)",
-        run: |_| not_built("fuzz", "the set of fuzz targets"),
+        usage: "fuzz [ARGS]",
+        summary: "fuzz the targets of fuzz/ (ARGS: [TARGET [FILE]] [--seconds N | --merge])",
+        run: fuzz::run,
     },
     Task {
         name: "ci",

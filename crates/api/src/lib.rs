@@ -4,6 +4,8 @@
 //! [`Api::public`] answers for one job whoever knows its id; [`Api::admin`] answers the operator:
 //! every job, health, metrics.
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod health;
 mod jobs;
 mod metrics;

@@ -17,7 +17,10 @@ fn digest(text: &str, value: &str) {
     if let Err(errors) = load(Some(("f.toml", text)), environment, &overrides) {
         assert!(errors.count() > 0);
         let plain = errors.render(false);
-        assert!(!plain.contains('\u{1b}'), "{plain:?}");
+        assert!(
+            !plain.contains(|c: char| c.is_control() && c != '\n'),
+            "{plain:?}"
+        );
         assert!(errors.render(true).len() >= plain.len());
         assert!(serde_json::to_string(&errors).is_ok());
         for finding in errors.findings() {
@@ -88,5 +91,17 @@ fn thousands_of_mistakes_are_no_trouble() {
     assert!(
         rendered.ends_with("... and 2901 more\n\n3001 errors"),
         "{rendered}"
+    );
+}
+
+#[test]
+fn a_quoted_line_controls_no_terminal() {
+    let text = "[sever]\nhold = \"\u{9b}2J \u{1b}[2J \u{202e}\"\n";
+    let errors = load(Some(("f.toml", text)), [], &Overrides::default()).unwrap_err();
+    let plain = errors.render(false);
+    assert!(plain.contains("\u{b7}2J"), "{plain}");
+    assert!(
+        !plain.contains(['\u{9b}', '\u{1b}', '\u{202e}']),
+        "{plain:?}"
     );
 }

@@ -11,6 +11,8 @@ mod client_body;
 mod connection;
 mod drain;
 mod forward;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guard;
 mod host;
 mod intake;

@@ -12,6 +12,8 @@ mod connection;
 mod error;
 mod fault;
 mod files;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod inbox;
 mod jobs;
 mod ledger;

@@ -64,14 +64,15 @@ impl Log {
         let magic = word(0);
         let big_endian = magic & 1 == 1;
         let sums = checksum((0, 0), &header[..24], big_endian);
-        let known = magic & !1 == MAGIC && word(4) == VERSION;
+        let page_size = word(8) as usize;
+        let known = magic & !1 == MAGIC && word(4) == VERSION && is_page_size(page_size);
         if !known || sums != (word(24), word(28)) {
             return None;
         }
         let mut salts = [0; 8];
         salts.copy_from_slice(&header[16..24]);
         Some(Self {
-            page_size: word(8) as usize,
+            page_size,
             salts,
             big_endian,
             sums,
@@ -111,6 +112,11 @@ impl Log {
         }
         accepted
     }
+}
+
+/// Sizes that the engine knows. Any other would have us ask for gigabytes.
+fn is_page_size(size: usize) -> bool {
+    size.is_power_of_two() && (512..=65536).contains(&size)
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {

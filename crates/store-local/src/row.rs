@@ -57,7 +57,7 @@ fn checksum(kind: Kind, key: &[u8; 16], record: &[u8]) -> u32 {
 }
 
 /// Ends a record: `record` is the version byte and the fields.
-fn sealed(kind: Kind, key: &[u8; 16], mut record: Vec<u8>) -> Vec<u8> {
+pub fn sealed(kind: Kind, key: &[u8; 16], mut record: Vec<u8>) -> Vec<u8> {
     let sum = checksum(kind, key, &record);
     record.extend_from_slice(&sum.to_le_bytes());
     record

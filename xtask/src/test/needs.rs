@@ -98,6 +98,9 @@ const BENCH_NEEDS: &[Need] = &[
     ),
 ];
 
+/// What fuzzing needs: the fuzzer is written in C++.
+const FUZZ_NEEDS: &[Need] = &[need(Detect::Program("c++"), "g++", "the fuzzer")];
+
 const fn need(detect: Detect, package: &'static str, why: &'static str) -> Need {
     Need {
         detect,
@@ -124,6 +127,11 @@ pub fn install() -> Outcome {
 /// Installs what is missing for the measurements.
 pub fn install_for_bench() -> anyhow::Result<()> {
     install_packages("bench", BENCH_NEEDS).map(drop)
+}
+
+/// Installs what is missing for fuzzing.
+pub fn install_for_fuzzing() -> anyhow::Result<()> {
+    install_packages("fuzz", FUZZ_NEEDS).map(drop)
 }
 
 /// Installs those that are missing, and names them.

@@ -1,5 +1,6 @@
 //! Findings as rustc prints its own: title, the lines, what was expected, a suggestion.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -87,7 +88,17 @@ fn snippet(document: &Document) -> Snippet<'_, annotate_snippets::Annotation<'_>
         DocumentKind::Environment => "environment",
         DocumentKind::Flag => "command line",
     };
-    Snippet::source(&*document.text).path(path)
+    Snippet::source(shown(&document.text)).path(path)
+}
+
+/// The text with control characters of Latin-1 (U+0080 to U+009F) replaced, as some terminals obey
+/// them; the renderer replaces all others. By a character of as many bytes, so that places stay.
+fn shown(text: &str) -> Cow<'_, str> {
+    let control = |c: char| matches!(c, '\u{80}'..='\u{9f}');
+    match text.contains(control) {
+        true => Cow::Owned(text.replace(control, "\u{b7}")),
+        false => Cow::Borrowed(text),
+    }
 }
 
 fn label(finding: &Finding) -> Option<String> {
