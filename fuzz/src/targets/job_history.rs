@@ -39,13 +39,13 @@ enum Step {
     Fail {
         token: Token,
         cause: u8,
-        seen: bool,
+        seen: u8,
         jitter: u64,
     },
     Cancel,
     Retry,
     Rescue(Token),
-    HandBack(Token, bool),
+    HandBack(Token, u8),
     Expire,
     Forget,
     Damaged(Token),
@@ -141,7 +141,7 @@ fn event(step: Step, job: &Job) -> Event {
         Token::Before(by) => FencingToken(job.token().0.saturating_sub(by.into())),
         Token::Any(any) => FencingToken(any),
     };
-    let seen = |seen| if seen { Seen::Maybe } else { Seen::No };
+    let seen = |seen: u8| Seen::ALL[usize::from(seen) % Seen::ALL.len()];
     let detail = "so it goes".to_owned();
     match step {
         Step::Start => Event::Start,
