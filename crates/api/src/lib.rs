@@ -9,6 +9,7 @@ pub mod fuzzing;
 mod health;
 mod jobs;
 mod metrics;
+mod page;
 mod paths;
 mod problems;
 mod query;
@@ -118,10 +119,13 @@ impl Api {
             (Resource::Result, &Method::GET | &Method::HEAD) => {
                 jobs::result::result(runner, links, id, request).await
             }
+            (Resource::Cancel, &Method::POST) => {
+                jobs::cancel::cancel(runner, links, id, request.headers()).await
+            }
             (Resource::Retry, &Method::POST) => jobs::retry::retry(runner, links, id).await,
             (Resource::Job, _) => Err(not_allowed("GET, HEAD, DELETE")),
             (Resource::Status | Resource::Result, _) => Err(not_allowed("GET, HEAD")),
-            (Resource::Retry, _) => Err(not_allowed("POST")),
+            (Resource::Retry | Resource::Cancel, _) => Err(not_allowed("POST")),
         }
     }
 

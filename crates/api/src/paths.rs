@@ -18,6 +18,8 @@ pub(crate) enum Resource {
     Status,
     /// `{jobs}/{id}/result`
     Result,
+    /// `{jobs}/{id}/cancel`
+    Cancel,
     /// `{jobs}/{id}/retry`
     Retry,
 }
@@ -34,6 +36,7 @@ impl JobPath {
             None => Resource::Job,
             Some("status") => Resource::Status,
             Some("result") => Resource::Result,
+            Some("cancel") => Resource::Cancel,
             Some("retry") => Resource::Retry,
             Some(_) => return None,
         };

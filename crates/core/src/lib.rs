@@ -17,6 +17,7 @@ pub mod hop;
 pub mod id;
 pub mod job;
 pub mod limits;
+pub mod navigation;
 pub mod outcome;
 pub mod policy;
 pub mod prefer;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
+use crate::navigation::navigates;
+
 /// What a client prefers. Unknown and malformed preferences are ignored, as the RFC says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Prefer {
@@ -11,6 +13,9 @@ pub struct Prefer {
     pub respond_async: bool,
     /// How long the client is ready to wait.
     pub wait: Option<Duration>,
+    /// A page is welcome where there is no response yet. Known only once a client is about to get
+    /// a ticket, see [`Prefer::or_page`]: fast answers do not pay for the look.
+    pub page: bool,
 }
 
 impl Prefer {
@@ -33,6 +38,16 @@ impl Prefer {
         Self {
             respond_async: respond_async.unwrap_or(false),
             wait: wait.flatten(),
+            page: false,
+        }
+    }
+
+    /// The same, and whether the client is a browser that opens a page.
+    #[must_use]
+    pub fn or_page(self, headers: &HeaderMap) -> Self {
+        Self {
+            page: navigates(headers),
+            ..self
         }
     }
 }

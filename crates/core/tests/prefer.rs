@@ -18,12 +18,14 @@ fn read(fields: &[&[u8]]) -> Prefer {
 
 fn prefer(respond_async: bool, wait: Option<u64>) -> Prefer {
     Prefer {
+        page: false,
         respond_async,
         wait: wait.map(Duration::from_secs),
     }
 }
 
 const NOTHING: Prefer = Prefer {
+    page: false,
     respond_async: false,
     wait: None,
 };

@@ -26,6 +26,7 @@ fn the_mode_and_the_client_decide_how_a_request_begins() {
             Prefer {
                 respond_async,
                 wait,
+                page: false,
             },
         )
     };

@@ -20,6 +20,7 @@ impl Service {
         prefer: Prefer,
         until: Instant,
     ) -> Result<Response<Payload>, Problem> {
+        let prefer = prefer.or_page(&accepted.head.headers);
         let submit = |accepted| async {
             self.runner()
                 .submit(accepted)

@@ -118,6 +118,7 @@ impl Service {
         let Some(inner) = held.inner.take() else {
             return Err(gone());
         };
+        let prefer = prefer.or_page(&inner.accepted.head.headers);
         let idempotent = inner.accepted.head.method.is_idempotent();
         let adopted = self.runner().adopt(inner.adopted());
         let job = adopted
@@ -135,6 +136,7 @@ impl Service {
         prefer: Prefer,
         until: Instant,
     ) -> Result<Response<Payload>, Problem> {
+        let prefer = prefer.or_page(&inner.accepted.head.headers);
         let (id, route) = (inner.accepted.id, Arc::clone(&inner.accepted.route));
         let mut watch = self.runner().watch(id);
         // Before the wait for the store, so that a client that goes within it is dropped first

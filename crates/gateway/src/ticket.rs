@@ -1,5 +1,6 @@
 //! The answer at the end of a hold: a 202 with where the job is, when to look again and its status
-//! document, or a 303 to the result for who cannot be expected to read one.
+//! document, or a 303 to the result for who cannot be expected to read one: a client that follows
+//! redirects, or a browser, which gets a page there.
 
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
@@ -33,7 +34,10 @@ pub(crate) fn ticket(
     let location = links.job(job);
     let typical = runner.typical(job.route());
     let now = runner.ambient().now();
-    if let Some(wait) = status::retry_after(job, typical, now) {
+    // With a redirect the field would mean to wait before following it (RFC 9110 section 10.2.3).
+    if let Some(wait) = status::retry_after(job, typical, now)
+        && elsewhere.is_none()
+    {
         headers.insert(header::RETRY_AFTER, answer::whole_seconds(wait));
     }
     let mut set = |name: HeaderName, text: String| {
@@ -60,10 +64,14 @@ pub(crate) fn ticket(
     response
 }
 
-/// Where a client is sent that waits without knowing it. One that said `respond-async` knows.
+/// Where a client is sent that waits without knowing it. One that said `respond-async` knows, and a
+/// browser that opens a page is shown how far the job is.
 fn redirect(runner: &Runner, job: &Job, links: &status::Links, prefer: Prefer) -> Option<String> {
     if prefer.respond_async {
         return None;
+    }
+    if prefer.page {
+        return Some(links.result(job));
     }
     let routes = runner.routes();
     let route = routes.named(job.route()).map(|route| &**route);

@@ -33,6 +33,11 @@ impl Links {
         format!("{}/{}/result", self.base, job.id())
     }
 
+    /// The URL to which a form that cancels it is sent.
+    pub fn cancel(&self, job: &Job) -> String {
+        format!("{}/{}/cancel", self.base, job.id())
+    }
+
     /// The URL of its result for the client that follows redirects, for the `hop`th of them, which
     /// waits that long.
     pub fn hop(&self, job: &Job, wait: Duration, hop: u32) -> String {

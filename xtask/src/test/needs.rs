@@ -76,6 +76,11 @@ const NEEDS: &[Need] = &[
         "exchanges with a script on both sides of the wire",
     ),
     need(
+        Detect::Program("chromium"),
+        "chromium",
+        "a browser on the waiting page",
+    ),
+    need(
         Detect::Program("javac"),
         "default-jdk-headless",
         "Java's own HTTP client",

@@ -35,7 +35,18 @@ const PYTHON: &[Package] = &[
     package("tornado==6.6.1", "tornado", BACKEND),
 ];
 
-const NODE: &[Package] = &[];
+const NODE: &[Package] = &[
+    package(
+        "playwright-core@1.64.1",
+        "playwright-core",
+        "a browser on the waiting page",
+    ),
+    package(
+        "axe-core@4.11.1",
+        "axe-core",
+        "whether everybody can use that page",
+    ),
+];
 
 const fn package(wanted: &'static str, module: &'static str, why: &'static str) -> Package {
     Package {

@@ -6,6 +6,7 @@ use http::header;
 use http::{HeaderMap, Request, Response, StatusCode};
 use raincheck_core::id::JobId;
 use raincheck_core::job::Job;
+use raincheck_core::navigation::navigates;
 use raincheck_core::problem::{Problem, ProblemCode};
 use raincheck_exchange::{Payload, answer, replay};
 use raincheck_runner::{Error, Runner, result, status};
@@ -13,7 +14,7 @@ use raincheck_store::{BodyReader, StoredResponse};
 
 use super::range::{self, Wanted};
 use super::{chain, status as statuses, wait};
-use crate::respond;
+use crate::{page, respond};
 
 /// Answers with the result, or with how far it is.
 pub(crate) async fn result<B>(
@@ -29,9 +30,14 @@ pub(crate) async fn result<B>(
     };
     let job = wait::until(runner, id, wait, |job| job.status().is_finished()).await?;
     if !job.status().is_finished() {
+        if navigates(request.headers()) {
+            return Ok(page::page(runner, links, &job, StatusCode::ACCEPTED));
+        }
         if let Some(next) = hop.and_then(|hop| chain::next(runner, links, &job, hop)) {
             let mut response = statuses::document(runner, links, &job, StatusCode::SEE_OTHER).await;
             respond::set(&mut response, header::LOCATION, &next);
+            // It would mean to wait before following the redirect.
+            response.headers_mut().remove(header::RETRY_AFTER);
             return Ok(response);
         }
         let mut response = statuses::document(runner, links, &job, StatusCode::ACCEPTED).await;
@@ -41,6 +47,11 @@ pub(crate) async fn result<B>(
     let stored = result::stored(runner.store(), &job).await;
     match stored.map_err(|error| error.problem().about(id))? {
         Some(stored) => replayed(runner, links, (&job, &stored), request.headers()).await,
+        None if navigates(request.headers()) => {
+            let code = StatusCode::from_u16(result::problem(&job).code.status());
+            let code = code.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            Ok(page::page(runner, links, &job, code))
+        }
         None => Err(result::problem(&job)),
     }
 }
