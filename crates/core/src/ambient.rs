@@ -26,9 +26,14 @@ pub trait Entropy: Send + Sync + 'static {
 pub trait Ambient: Clock + Entropy {
     /// A new job id: the time in front, so that ids sort by age, and 74 unguessable bits.
     fn job_id(&self) -> JobId {
+        self.job_id_at(self.now())
+    }
+
+    /// The same for a caller who knows what time it is.
+    fn job_id_at(&self, now: Timestamp) -> JobId {
         let mut random = [0; 10];
         self.fill(&mut random);
-        JobId::from_parts(self.now(), random)
+        JobId::from_parts(now, random)
     }
 }
 

@@ -4,8 +4,9 @@
 use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 
-/// Fields that are never forwarded, whether `Connection` names them or not.
-const HOP_BY_HOP: [HeaderName; 9] = [
+/// Fields that are never forwarded, whether `Connection` names them or not. As a constant it would
+/// be made and dropped anew for each field that is looked up.
+static HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
     header::TE,
     header::TRANSFER_ENCODING,
@@ -21,7 +22,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 /// Fields that no trailer may bring, as they were needed before the body or checked in the head
 /// (RFC 9110 section 6.5.1): framing, routing, conditions, authentication, what the content is, and
 /// what to do with the answer.
-const HEAD_ONLY: [HeaderName; 29] = [
+static HEAD_ONLY: [HeaderName; 29] = [
     header::CONTENT_LENGTH,
     header::TRAILER,
     header::HOST,
@@ -73,11 +74,23 @@ pub fn is_own(name: &HeaderName) -> bool {
 /// that only we may set. Keeps the order of what stays.
 pub fn strip(headers: &mut HeaderMap) {
     let goes = |name: &HeaderName| is_hop_by_hop(name) || is_own(name);
-    if !headers.keys().any(goes) {
+    let Some(first) = headers.keys().position(goes) else {
+        return;
+    };
+    let named = connection_names(headers);
+    if named.is_empty() && remove_last(headers, first) {
         return;
     }
-    let named = connection_names(headers);
     sift(headers, |name| goes(name) || named.contains(name));
+}
+
+/// Removes the field at this place if it is the last one, which keeps the order of the others.
+fn remove_last(headers: &mut HeaderMap, place: usize) -> bool {
+    let is_last = place + 1 == headers.keys_len();
+    if is_last && let Some(name) = headers.keys().nth(place).cloned() {
+        headers.remove(name);
+    }
+    is_last
 }
 
 /// Whether a field, by its name, says who asked: `Forwarded` and its unofficial relatives.
@@ -142,7 +155,7 @@ fn sift(headers: &mut HeaderMap, goes: impl Fn(&HeaderName) -> bool) {
 fn connection_names(headers: &HeaderMap) -> Vec<HeaderName> {
     const KEPT: [HeaderName; 3] = [header::HOST, header::CONTENT_LENGTH, header::CONTENT_TYPE];
     let mut names = listed(headers, header::CONNECTION);
-    names.retain(|name| !KEPT.contains(name));
+    names.retain(|name| !KEPT.contains(name) && !is_hop_by_hop(name));
     names
 }
 

@@ -50,6 +50,15 @@ impl FromStr for JobId {
     }
 }
 
+impl JobId {
+    /// As in RFC 9562: `01997f6c-1c00-7000-8000-000000000000`, without the machinery of formatting.
+    pub fn text(self) -> [u8; 36] {
+        let mut text = [0; 36];
+        self.0.hyphenated().encode_lower(&mut text);
+        text
+    }
+}
+
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.hyphenated().fmt(f)

@@ -137,15 +137,19 @@ impl Outbound {
     }
 
     fn stamp(&self, headers: &mut HeaderMap) {
-        let mut set = |name, text: String| {
-            if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(text)) {
+        let mut set = |name, text: &[u8]| {
+            if let Ok(value) = HeaderValue::from_bytes(text) {
                 headers.insert(name, value);
             }
         };
-        set(JOB_ID, self.job.to_string());
+        set(JOB_ID, &self.job.text());
         if let Some(deadline) = self.deadline {
-            set(DEADLINE, deadline.to_string());
+            set(DEADLINE, &deadline.text());
         }
-        headers.insert(ATTEMPT, HeaderValue::from(self.attempt));
+        let attempt = match self.attempt {
+            1 => HeaderValue::from_static("1"),
+            attempt => HeaderValue::from(attempt),
+        };
+        headers.insert(ATTEMPT, attempt);
     }
 }

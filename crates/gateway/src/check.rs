@@ -3,6 +3,8 @@
 //! On HTTP/1 the guard has refused most of this already, below hyper; here it is said once more at
 //! the level of `http`, where HTTP/2 arrives too.
 
+use std::borrow::Cow;
+
 use http::header::{CONTENT_LENGTH, HOST, TE, UPGRADE};
 use http::request::Parts;
 use http::{Method, Version};
@@ -15,7 +17,7 @@ use crate::host::Host;
 ///
 /// # Errors
 /// The problem to answer with.
-pub(crate) fn check_head(parts: &Parts) -> Result<String, Problem> {
+pub(crate) fn check_head(parts: &Parts) -> Result<Cow<'_, str>, Problem> {
     if parts.method == Method::CONNECT {
         return Err(unsupported("this gateway opens no tunnels"));
     }
@@ -80,7 +82,7 @@ fn check_http2(parts: &Parts) -> Result<(), Problem> {
 }
 
 /// The one host that the authority and the `Host` field agree on.
-fn host(parts: &Parts) -> Result<String, Problem> {
+fn host(parts: &Parts) -> Result<Cow<'_, str>, Problem> {
     let authority = match parts.uri.authority() {
         Some(authority) => Some(parse(authority.as_str().as_bytes())?),
         None => None,
@@ -101,8 +103,11 @@ fn host(parts: &Parts) -> Result<String, Problem> {
         ));
     }
     match field.or(authority) {
-        Some(host) => Ok(host.name.to_ascii_lowercase()),
-        None if parts.version < Version::HTTP_11 => Ok(String::new()),
+        Some(host) if host.name.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+            Ok(host.name.to_ascii_lowercase().into())
+        }
+        Some(host) => Ok(host.name.into()),
+        None if parts.version < Version::HTTP_11 => Ok("".into()),
         None => Err(malformed("no Host")),
     }
 }
@@ -144,7 +149,9 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        check_head(&parts).map_err(|problem| problem.code.status())
+        check_head(&parts)
+            .map(Cow::into_owned)
+            .map_err(|problem| problem.code.status())
     }
 
     #[test]

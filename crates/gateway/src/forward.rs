@@ -31,6 +31,9 @@ use raincheck_core::problem::{Problem, ProblemCode};
 use crate::server::Peer;
 use origin::Origin;
 
+/// Fields that are added on the way, here and with each attempt: room for them is made once.
+const OURS: usize = 11;
+
 /// Makes upstream heads. One serves all requests of a process.
 pub(crate) struct Forwarder {
     trusted: Vec<IpNet>,
@@ -131,8 +134,12 @@ fn kept(mut headers: HeaderMap, host: &HeaderValue, trusted: bool) -> HeaderMap 
     if names_more_than_hops(&headers) {
         hop::strip(&mut headers);
     }
+    if headers.contains_key(header::HOST) && !headers.keys().any(|name| goes(name, trusted)) {
+        headers.reserve(OURS);
+        return headers;
+    }
     let old = headers;
-    let mut new = HeaderMap::with_capacity(old.len() + 8);
+    let mut new = HeaderMap::with_capacity(old.len() + OURS);
     if !old.contains_key(header::HOST) {
         new.append(header::HOST, host.clone());
     }

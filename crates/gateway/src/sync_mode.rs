@@ -33,7 +33,7 @@ impl Service {
         let now = runner.ambient().now();
         let timeouts = Timeouts::new(route, None);
         let outbound = Outbound {
-            job: runner.ambient().job_id(),
+            job: runner.ambient().job_id_at(now),
             attempt: 1,
             deadline: timeouts.total.map(|total| now.after(total)),
         };

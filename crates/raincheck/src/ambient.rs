@@ -23,26 +23,33 @@ impl Clock for System {
     }
 }
 
+/// Bytes that are fetched at a time.
+const RESERVE_BYTES: usize = 4096;
+
 /// Bytes of the kernel's generator, fetched in one call for many ids.
 struct Reserve {
-    bytes: [u8; 1024],
+    bytes: [u8; RESERVE_BYTES],
     used: usize,
 }
 
 thread_local! {
-    static RESERVE: RefCell<Reserve> = const { RefCell::new(Reserve { bytes: [0; 1024], used: 1024 }) };
+    static RESERVE: RefCell<Reserve> = const { RefCell::new(Reserve { bytes: [0; RESERVE_BYTES], used: RESERVE_BYTES }) };
 }
 
 impl Entropy for System {
     fn fill(&self, buffer: &mut [u8]) {
         RESERVE.with_borrow_mut(|reserve| {
-            for byte in buffer {
-                if reserve.used == reserve.bytes.len() {
+            for piece in buffer.chunks_mut(RESERVE_BYTES) {
+                if reserve.bytes.len() - reserve.used < piece.len() {
                     refill(&mut reserve.bytes);
                     reserve.used = 0;
                 }
-                *byte = std::mem::take(&mut reserve.bytes[reserve.used]);
-                reserve.used += 1;
+                let end = reserve.used + piece.len();
+                let fresh = &mut reserve.bytes[reserve.used..end];
+                piece.copy_from_slice(fresh);
+                // What was given out is nowhere else.
+                fresh.fill(0);
+                reserve.used = end;
             }
         });
     }

@@ -37,11 +37,15 @@ impl<'a> Origin<'a> {
 
     /// Sets or continues the forwarding fields. Those of untrusted clients are gone already.
     pub(super) fn describe(&self, headers: &mut HeaderMap) {
-        let (standard, common) = if self.trusted {
-            spoken(headers)
-        } else {
-            (false, false)
-        };
+        if !self.trusted {
+            headers.append(FORWARDED, owned(self.element()));
+            headers.append(FOR, self.client.clone());
+            headers.append(PROTO, SCHEME);
+            headers.append(HOST, self.host.clone());
+            headers.append(PORT, self.port());
+            return;
+        }
+        let (standard, common) = spoken(headers);
         let neither = !standard && !common;
         if neither || standard {
             continue_list(headers, FORWARDED, owned(self.element()));

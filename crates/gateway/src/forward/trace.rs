@@ -1,12 +1,12 @@
 //! W3C trace context: passed on where it is valid, begun where it is not.
 
+use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use raincheck_core::ambient::Ambient;
 
 use super::{owned, sift};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACEPARENT_BYTES: usize = 55;
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Sees to it that the request belongs to a trace. One that begins here is marked as sampled, as
@@ -34,24 +34,20 @@ fn begin(ambient: &dyn Ambient) -> HeaderValue {
     random[15] |= u8::from(random[..16] == [0; 16]);
     random[23] |= u8::from(random[16..] == [0; 8]);
     let (trace, parent) = random.split_at(16);
-    let mut value = Vec::with_capacity(TRACEPARENT_BYTES);
-    value.extend_from_slice(b"00-");
-    hex(&mut value, trace);
-    value.push(b'-');
-    hex(&mut value, parent);
-    value.extend_from_slice(b"-01");
-    owned(value)
+    let mut value = *b"00-################################-################-01";
+    hex(&mut value[3..35], trace);
+    hex(&mut value[36..52], parent);
+    owned(Bytes::copy_from_slice(&value))
 }
 
-fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 15] {
-            out.push(if nibble < 10 {
-                b'0' + nibble
-            } else {
-                b'a' - 10 + nibble
-            });
-        }
+/// Writes bytes as digits, two for each.
+fn hex(places: &mut [u8], bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in places.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = [
+            DIGITS[usize::from(byte >> 4)],
+            DIGITS[usize::from(byte & 15)],
+        ];
     }
 }
 
