@@ -29,6 +29,7 @@ pub(crate) fn index() -> Response<Payload> {
         "job": "/jobs/{id}, /jobs/{id}/result, DELETE /jobs/{id}, POST /jobs/{id}/retry",
         "health": ["/health/live", "/health/ready"],
         "metrics": "/metrics",
+        "reload": "POST /reload",
         "problems": "/problems/RC0001",
     });
     answer::json(StatusCode::OK, &document)

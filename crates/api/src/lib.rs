@@ -13,6 +13,7 @@ mod page;
 mod paths;
 mod problems;
 mod query;
+mod reload;
 mod respond;
 
 use std::sync::Arc;
@@ -24,15 +25,19 @@ use raincheck_runner::Runner;
 use raincheck_runner::status::Links;
 use raincheck_telemetry::Metrics;
 
+pub use reload::{Refused, Reload};
+
 use paths::{AdminPath, JobPath, Resource};
 
 /// What the control plane is told from outside.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// Where job URLs begin on the public listener: a path such as `/jobs`.
     pub jobs_path: String,
     /// Scheme and host to put before it in links; none: links are relative.
     pub public_url: Option<String>,
+    /// What `POST /reload` does; none: there is nothing to load again.
+    pub reload: Option<Arc<dyn Reload>>,
 }
 
 /// The control plane.
@@ -41,6 +46,7 @@ pub struct Api {
     metrics: Arc<Metrics>,
     jobs_path: String,
     links: Links,
+    reload: Option<Arc<dyn Reload>>,
 }
 
 impl Api {
@@ -49,6 +55,7 @@ impl Api {
         let Options {
             jobs_path,
             public_url,
+            reload,
         } = options;
         let links = Links::new(public_url.unwrap_or_default() + &jobs_path);
         Self {
@@ -56,6 +63,7 @@ impl Api {
             metrics,
             jobs_path,
             links,
+            reload,
         }
     }
 
@@ -79,6 +87,7 @@ impl Api {
     pub async fn admin<B>(&self, request: &Request<B>) -> Response<Payload> {
         let answered = match AdminPath::parse(request.uri().path()) {
             Some(AdminPath::Job(job)) => self.job(request, job).await,
+            Some(AdminPath::Reload) => self.reload(request.method()).await,
             Some(path) => match only_get(request.method()) {
                 Ok(()) => self.operator(request, path).await,
                 Err(problem) => Err(problem),
@@ -100,7 +109,15 @@ impl Api {
             AdminPath::Ready => Ok(health::ready(&self.runner)),
             AdminPath::Metrics => Ok(metrics::scrape(&self.runner, &self.metrics).await),
             AdminPath::Problem(page) => problems::page(page),
-            AdminPath::Job(_) => Err(nothing_here(request.uri().path())),
+            AdminPath::Job(_) | AdminPath::Reload => Err(nothing_here(request.uri().path())),
+        }
+    }
+
+    async fn reload(&self, method: &Method) -> Result<Response<Payload>, Problem> {
+        match &self.reload {
+            Some(_) if method != Method::POST => Err(not_allowed("POST")),
+            Some(reload) => reload::reload(&**reload, &self.runner).await,
+            None => Err(nothing_here("/reload")),
         }
     }
 

@@ -62,6 +62,8 @@ pub(crate) enum AdminPath<'a> {
     Ready,
     /// `/metrics`
     Metrics,
+    /// `/reload`
+    Reload,
     /// `/problems/{page}`
     Problem(&'a str),
 }
@@ -74,6 +76,7 @@ impl<'a> AdminPath<'a> {
             "/health/live" => Some(Self::Live),
             "/health" | "/health/ready" => Some(Self::Ready),
             "/metrics" => Some(Self::Metrics),
+            "/reload" => Some(Self::Reload),
             _ => match path
                 .strip_prefix("/problems/")
                 .or_else(|| path.strip_prefix("/_raincheck/problems/"))

@@ -56,5 +56,7 @@ fn text(code: ProblemCode) -> &'static str {
         ProblemCode::TargetTooLong => include_str!("../../../docs/problems/RC0027.md"),
         ProblemCode::InvalidParameter => include_str!("../../../docs/problems/RC0028.md"),
         ProblemCode::RetriesExhausted => include_str!("../../../docs/problems/RC0029.md"),
+        ProblemCode::ConfigInvalid => include_str!("../../../docs/problems/RC0030.md"),
+        ProblemCode::RateLimited => include_str!("../../../docs/problems/RC0031.md"),
     }
 }

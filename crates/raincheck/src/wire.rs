@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use raincheck_api::Api;
+use raincheck_api::{Api, Reload};
 use raincheck_config::Plan;
 use raincheck_core::ambient::Ambient;
 use raincheck_core::route::{Route, RouteTable};
@@ -55,8 +55,10 @@ pub fn start(
     store: Opened,
     ports: Ports,
     ambient: Arc<dyn Ambient>,
+    reload: Option<Arc<dyn Reload>>,
 ) -> anyhow::Result<Gateway> {
     let options = server_options(&plan);
+    let attempts = attempts(&plan);
     let jobs_path = plan.server.jobs_path.clone();
     let public_url = plan.server.public_url.clone();
     let gateway = raincheck_gateway::Options {
@@ -77,11 +79,12 @@ pub fn start(
         routes: Arc::new(routes),
         ambient,
         metrics: Arc::clone(&metrics),
-        attempts: usize::try_from(plan.limits.concurrency).unwrap_or(usize::MAX),
+        attempts,
     });
     let api = raincheck_api::Options {
         jobs_path,
         public_url,
+        reload,
     };
     let api = Arc::new(Api::new(runner.clone(), metrics, api));
     let local: Box<dyn Local> = Box::new(JobApi(Arc::clone(&api)));
@@ -100,6 +103,11 @@ pub fn start(
         runner,
         store,
     })
+}
+
+/// Attempts in flight at most, over all routes.
+pub fn attempts(plan: &Plan) -> usize {
+    usize::try_from(plan.limits.concurrency).unwrap_or(usize::MAX)
 }
 
 /// The table of a plan's routes.

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use raincheck_core::id::RouteName;
 use raincheck_core::route::{Route, RouteTable};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::bell::Bell;
 
@@ -15,7 +15,7 @@ use crate::bell::Bell;
 #[derive(Debug)]
 pub struct Permit {
     route: Option<Taken>,
-    total: Option<OwnedSemaphorePermit>,
+    total: Option<Taken>,
     bell: Arc<Bell>,
 }
 
@@ -33,11 +33,11 @@ pub(crate) struct Permits {
     /// One entry for each route this process has had: one that is gone may have exchanges in
     /// flight, and may come back.
     routes: RwLock<HashMap<RouteName, Arc<Places>>>,
-    total: Arc<Semaphore>,
+    total: Arc<Places>,
     bell: Arc<Bell>,
 }
 
-/// What one route has room for.
+/// What one route, or all of them, have room for.
 #[derive(Debug)]
 struct Places {
     size: AtomicUsize,
@@ -47,7 +47,7 @@ struct Places {
     arriving: AtomicU64,
 }
 
-/// One of a route's places; given back when dropped.
+/// One of these places; given back when dropped.
 #[derive(Debug)]
 struct Taken(Arc<Places>);
 
@@ -108,7 +108,7 @@ impl Permits {
     pub(crate) fn new(routes: &RouteTable, total: usize, bell: &Arc<Bell>) -> Self {
         let permits = Self {
             routes: RwLock::default(),
-            total: Arc::new(Semaphore::new(total.min(Semaphore::MAX_PERMITS))),
+            total: Arc::new(Places::new(total.min(Semaphore::MAX_PERMITS))),
             bell: Arc::clone(bell),
         };
         permits.resize(routes);
@@ -127,6 +127,11 @@ impl Permits {
                 None => _ = known.insert(route.name.clone(), Arc::new(Places::new(size))),
             }
         }
+    }
+
+    /// As many permits in total.
+    pub(crate) fn resize_total(&self, total: usize) {
+        self.total.resize(total.min(Semaphore::MAX_PERMITS));
     }
 
     fn places(&self, route: &Route) -> Option<Arc<Places>> {
@@ -173,9 +178,9 @@ impl Permits {
             }
             None => None,
         };
-        let total = Arc::clone(&self.total).try_acquire_owned().ok()?;
+        self.total.in_flight.try_acquire().ok()?.forget();
         let mut permit = self.permit(own);
-        permit.total = Some(total);
+        permit.total = Some(Taken(Arc::clone(&self.total)));
         Some(permit)
     }
 

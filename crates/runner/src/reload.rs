@@ -29,6 +29,12 @@ impl Current {
 }
 
 impl Runner {
+    /// Changes how many attempts may be in flight over all routes. What is beyond it ends as it
+    /// would have. Followed by [`Runner::reload`], which looks at every queue again.
+    pub fn bound_attempts(&self, attempts: usize) {
+        self.shared.permits.resize_total(attempts);
+    }
+
     /// Replaces the routes in one step. Queued jobs run under the new ones; those whose route is
     /// not among them fail as `route-gone`.
     pub fn reload(&self, routes: RouteTable) {

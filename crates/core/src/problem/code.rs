@@ -37,6 +37,8 @@ pub enum ProblemCode {
     TargetTooLong = 27,
     InvalidParameter = 28,
     RetriesExhausted = 29,
+    ConfigInvalid = 30,
+    RateLimited = 31,
 }
 
 /// Whether the backend may have done something because of the request that got this problem.
@@ -52,7 +54,7 @@ use ProblemCode as P;
 
 impl ProblemCode {
     /// Every code, in numeric order.
-    pub const ALL: [P; 29] = [
+    pub const ALL: [P; 31] = [
         P::RouteNotFound,
         P::MalformedRequest,
         P::RequestTooLarge,
@@ -82,6 +84,8 @@ impl ProblemCode {
         P::TargetTooLong,
         P::InvalidParameter,
         P::RetriesExhausted,
+        P::ConfigInvalid,
+        P::RateLimited,
     ];
 
     /// The number that is stored. Never reused.
@@ -106,6 +110,8 @@ impl ProblemCode {
             P::RequestTooLarge => 413,
             P::TargetTooLong => 414,
             P::RangeNotSatisfiable => 416,
+            P::ConfigInvalid => 422,
+            P::RateLimited => 429,
             P::HeadersTooLarge => 431,
             P::Internal | P::StorageDamaged => 500,
             P::UpgradeNotSupported => 501,
@@ -133,7 +139,8 @@ impl ProblemCode {
             | P::Draining
             | P::StoreUnavailable
             | P::Interrupted
-            | P::Overloaded => true,
+            | P::Overloaded
+            | P::RateLimited => true,
             P::RouteNotFound
             | P::MalformedRequest
             | P::RequestTooLarge
@@ -152,7 +159,8 @@ impl ProblemCode {
             | P::LoopDetected
             | P::HeadersTooLarge
             | P::TargetTooLong
-            | P::InvalidParameter => false,
+            | P::InvalidParameter
+            | P::ConfigInvalid => false,
         }
     }
 
@@ -187,7 +195,9 @@ impl ProblemCode {
             | P::Overloaded
             | P::HeadersTooLarge
             | P::TargetTooLong
-            | P::InvalidParameter => SideEffects::None,
+            | P::InvalidParameter
+            | P::ConfigInvalid
+            | P::RateLimited => SideEffects::None,
         }
     }
 
@@ -223,6 +233,8 @@ impl ProblemCode {
             P::TargetTooLong => "The request target is longer than allowed",
             P::InvalidParameter => "A parameter has a value that is not allowed",
             P::RetriesExhausted => "The last allowed attempt was answered with an error",
+            P::ConfigInvalid => "The config has a mistake, and nothing was changed",
+            P::RateLimited => "This client sends more than it may",
         }
     }
 
@@ -258,6 +270,8 @@ impl ProblemCode {
             P::TargetTooLong => "target-too-long",
             P::InvalidParameter => "invalid-parameter",
             P::RetriesExhausted => "retries-exhausted",
+            P::ConfigInvalid => "config-invalid",
+            P::RateLimited => "rate-limited",
         }
     }
 

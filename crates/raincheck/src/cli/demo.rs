@@ -67,7 +67,7 @@ async fn demo(args: DemoArgs, directory: &Scratch, out: Output) -> anyhow::Resul
             format!("{failure}; or try: raincheck demo --port 0"),
         )
     })?;
-    let gateway = wire::start(plan, store, ports, Arc::new(System))?;
+    let gateway = wire::start(plan, store, ports, Arc::new(System), None)?;
     let told = tell(&gateway, &args, out);
     let stopped = tokio::select! {
         told = told => told.map(|()| args.once),

@@ -4,6 +4,7 @@ mod reload;
 
 use std::sync::Arc;
 
+use raincheck_api::Reload;
 use raincheck_config::Plan;
 use raincheck_config::plan::Format;
 use serde_json::json;
@@ -16,7 +17,7 @@ use crate::listen::Ports;
 use crate::output::Output;
 use crate::shutdown::{Signals, Why};
 use crate::wire::{self, Gateway};
-use reload::Reloads;
+use reload::Reloader;
 
 /// Runs the gateway. Returns when it has stopped.
 pub fn run(args: ServeArgs, out: Output) -> anyhow::Result<Code> {
@@ -32,16 +33,18 @@ pub fn run(args: ServeArgs, out: Output) -> anyhow::Result<Code> {
 
 async fn serve(config: ConfigArgs, plan: Plan, out: Output) -> anyhow::Result<Code> {
     let mut signals = Signals::listen()?;
-    let reloads = Reloads::listen(config, plan.clone(), out)?;
+    let hangups = Reloader::listen()?;
+    let reloader = Arc::new(Reloader::new(config, plan.clone(), out));
     let grace = plan.server.grace;
     let store = wire::open(&plan.store.path)?;
     let ports = Ports::open(&plan)?;
     let first_route = plan.routes.first().map(|route| route.pattern.to_string());
-    let gateway = wire::start(plan, store, ports, Arc::new(System))?;
+    let again = Arc::clone(&reloader) as Arc<dyn Reload>;
+    let gateway = wire::start(plan, store, ports, Arc::new(System), Some(again))?;
     ready(&gateway, first_route.as_deref(), out)?;
     let why = tokio::select! {
         why = gateway.until_stopped(&mut signals) => why,
-        never = reloads.run(&gateway.runner) => match never {},
+        never = reloader.run(hangups, &gateway.runner) => match never {},
     };
     if let Why::StoreFailed(text) = &why {
         tracing::error!(

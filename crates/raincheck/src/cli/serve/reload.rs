@@ -1,13 +1,19 @@
-//! SIGHUP: the config is loaded again, and its routes take the place of those that hold.
+//! SIGHUP and `POST /reload`: the config is loaded again, and what it says takes the place of what
+//! holds, as far as that needs no restart.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
 
-use raincheck_config::Plan;
+use raincheck_api::{Refused, Reload};
 use raincheck_config::plan::{Admin, Format, Limits, Log, Server, Store};
+use raincheck_config::{Errors, Plan};
 use raincheck_core::route::{Route, RouteTable};
 use raincheck_runner::Runner;
+use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Mutex;
 
 use crate::cli::ConfigArgs;
 use crate::cli::load::warn;
@@ -15,59 +21,78 @@ use crate::output::Output;
 use crate::report::report;
 use crate::wire;
 
-/// Reloads when it is asked to.
-pub struct Reloads {
-    hangups: Signal,
+/// Loads the config again, once at a time.
+pub struct Reloader {
     config: ConfigArgs,
-    /// The plan this process was started with; what is not a route stays as it says.
+    /// The plan this process was started with; what needs a restart stays as it says.
     started: Plan,
     out: Output,
+    /// One reload at a time: of two at once, the later one is the last in all of it.
+    turn: Mutex<()>,
 }
 
-impl Reloads {
-    /// Begins to listen for SIGHUP.
-    pub fn listen(config: ConfigArgs, started: Plan, out: Output) -> io::Result<Self> {
-        let hangups = signal(SignalKind::hangup())?;
+/// What a reload has done.
+struct Done {
+    plan: Plan,
+    routes: Difference,
+    /// Keys that say something else now and hold until a restart.
+    restart: Vec<&'static str>,
+}
+
+impl Reloader {
+    /// For the process that was started with this.
+    pub fn new(config: ConfigArgs, started: Plan, out: Output) -> Self {
         // Where log lines are for programs, mistakes are too.
         let json = out.is_json() || started.log.format == Format::Json;
-        Ok(Self {
-            hangups,
+        Self {
             config,
             started,
             out: Output::new(json),
-        })
+            turn: Mutex::new(()),
+        }
+    }
+
+    /// Begins to listen for SIGHUP.
+    pub fn listen() -> io::Result<Signal> {
+        signal(SignalKind::hangup())
     }
 
     /// Reloads at each signal, until dropped. Signals during a reload are one reload more.
-    pub async fn run(mut self, runner: &Runner) -> Infallible {
-        while self.hangups.recv().await.is_some() {
-            self.reload(runner).await;
+    pub async fn run(&self, mut hangups: Signal, runner: &Runner) -> Infallible {
+        while hangups.recv().await.is_some() {
+            // What went wrong has been said.
+            _ = self.apply(runner).await;
         }
         std::future::pending().await
     }
 
-    /// All of the new routes, or none where anything at all is wrong.
-    async fn reload(&self, runner: &Runner) {
-        let (plan, routes) = match self.load().await {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                report(&error, None, self.out);
-                tracing::error!("not reloaded: the config is wrong; the routes stay as they are");
-                return;
-            }
-        };
+    /// All of the new config, or nothing where anything at all is wrong. Says either.
+    async fn apply(&self, runner: &Runner) -> anyhow::Result<Done> {
+        let _turn = self.turn.lock().await;
+        let loaded = self.load().await.inspect_err(|error| {
+            report(error, None, self.out);
+            tracing::error!("not reloaded: the config is wrong; the routes stay as they are");
+        });
+        let (plan, table) = loaded?;
         warn(&plan, self.out);
+        let routes = Difference::between(&runner.routes(), &table);
+        runner.bound_attempts(wire::attempts(&plan));
+        runner.reload(table);
         let Difference {
             added,
             removed,
             changed,
-        } = Difference::between(&runner.routes(), &routes);
-        runner.reload(routes);
+        } = &routes;
         tracing::info!(?added, ?removed, ?changed, "reloaded the routes");
-        let keys = settled(&self.started, &plan);
-        if !keys.is_empty() {
-            tracing::warn!(?keys, "these differ from the start and need a restart");
+        let restart = settled(&self.started, &plan);
+        if !restart.is_empty() {
+            tracing::warn!(keys = ?restart, "these differ from the start and need a restart");
         }
+        Ok(Done {
+            plan,
+            routes,
+            restart,
+        })
     }
 
     async fn load(&self) -> anyhow::Result<(Plan, RouteTable)> {
@@ -76,6 +101,47 @@ impl Reloads {
         let plan = tokio::task::spawn_blocking(move || config.load()).await??;
         let routes = wire::table(plan.routes.clone())?;
         Ok((plan, routes))
+    }
+}
+
+impl Reload for Reloader {
+    fn reload<'a>(
+        &'a self,
+        runner: &'a Runner,
+    ) -> Pin<Box<dyn Future<Output = Result<Value, Refused>> + Send + 'a>> {
+        Box::pin(async move {
+            match self.apply(runner).await {
+                Ok(done) => Ok(done.document()),
+                Err(error) => Err(refused(&error)),
+            }
+        })
+    }
+}
+
+impl Done {
+    fn document(&self) -> Value {
+        let Difference {
+            added,
+            removed,
+            changed,
+        } = &self.routes;
+        json!({
+            "reloaded": true,
+            "routes": { "added": added, "removed": removed, "changed": changed },
+            "restart": self.restart,
+            "warnings": self.plan.warnings,
+        })
+    }
+}
+
+fn refused(error: &anyhow::Error) -> Refused {
+    let errors = error.downcast_ref::<Errors>();
+    Refused {
+        why: match errors {
+            Some(_) => "the config has mistakes; everything stays as it was".to_owned(),
+            None => format!("{error:#}"),
+        },
+        findings: json!(errors.map(Errors::findings).unwrap_or_default()),
     }
 }
 
@@ -109,16 +175,13 @@ fn settled(started: &Plan, now: &Plan) -> Vec<&'static str> {
     let Admin { listen } = &now.admin;
     let Store { path } = &now.store;
     let Log { level, format } = &now.log;
-    let Limits { concurrency } = &now.limits;
+    // Reloaded with the routes.
+    let Limits { concurrency: _ } = &now.limits;
     let others = [
         ("admin.listen", *listen == started.admin.listen),
         ("store.path", *path == started.store.path),
         ("log.level", *level == started.log.level),
         ("log.format", *format == started.log.format),
-        (
-            "limits.concurrency",
-            *concurrency == started.limits.concurrency,
-        ),
     ];
     let all = server(&started.server, &now.server)
         .into_iter()
@@ -241,7 +304,7 @@ mod tests {
             .iter()
             .filter(|key| !matches!(key.section, SectionName::Route | SectionName::Retry))
             .map(|key| format!("{}.{}", key.section.as_str(), key.name))
-            .filter(|key| key != "server.behind");
+            .filter(|key| !["server.behind", "limits.concurrency"].contains(&key.as_str()));
         assert_eq!(settled(&was, &now), keys.collect::<Vec<_>>());
     }
 }
