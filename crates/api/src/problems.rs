@@ -58,5 +58,9 @@ fn text(code: ProblemCode) -> &'static str {
         ProblemCode::RetriesExhausted => include_str!("../../../docs/problems/RC0029.md"),
         ProblemCode::ConfigInvalid => include_str!("../../../docs/problems/RC0030.md"),
         ProblemCode::RateLimited => include_str!("../../../docs/problems/RC0031.md"),
+        ProblemCode::IdempotencyKeyRequired => include_str!("../../../docs/problems/RC0032.md"),
+        ProblemCode::IdempotencyKeyInvalid => include_str!("../../../docs/problems/RC0033.md"),
+        ProblemCode::IdempotencyKeyReused => include_str!("../../../docs/problems/RC0034.md"),
+        ProblemCode::DuplicateInProgress => include_str!("../../../docs/problems/RC0035.md"),
     }
 }

@@ -6,6 +6,7 @@
 //! * [`route`]: a promise for a method and path;
 //! * [`head`], [`hop`]: request and response heads as values, and which fields stay on one hop;
 //! * [`job`]: the durable request, and [`job::apply`], the only way it changes;
+//! * [`key`]: what makes two requests the same;
 //! * [`outcome`]: how an exchange ended, and whether the backend may have seen it;
 //! * [`policy`]: one question per file, each answered by a pure function;
 //! * [`problem`]: every answer we author ourselves;
@@ -16,6 +17,7 @@ pub mod head;
 pub mod hop;
 pub mod id;
 pub mod job;
+pub mod key;
 pub mod limits;
 pub mod navigation;
 pub mod outcome;

@@ -57,6 +57,8 @@ pub const COMMIT_QUEUE: usize = 16 * 1024;
 pub const RESCUES: u32 = 10;
 /// Log lines about refused requests in one second; further refusals are counted in the next line.
 pub const REFUSAL_LINES_PER_SECOND: u32 = 50;
+/// Characters of an `Idempotency-Key`; beyond it: 400.
+pub const KEY_CHARACTERS: usize = 255;
 /// Watchers of one process waiting for jobs to change; beyond it: answered at once.
 pub const WATCHERS: usize = 100_000;
 /// Bytes of an upstream's failure text that are kept in a problem's detail.

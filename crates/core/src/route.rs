@@ -6,6 +6,8 @@ pub mod upstream;
 
 use std::time::Duration;
 
+use http::HeaderName;
+
 pub use pattern::{Pattern, PatternError};
 pub use table::{RouteTable, TableError};
 pub use upstream::{Backends, Group, Member, Scheme, Upstream};
@@ -39,6 +41,8 @@ pub struct Route {
     pub deadline: Option<Duration>,
     /// What a client's going away does to an exchange without a ticket.
     pub on_disconnect: OnDisconnect,
+    /// What becomes of requests that are repeated.
+    pub duplicates: Duplicates,
     /// When to try again.
     pub retry: RetryPolicy,
     /// Attempts in flight at most.
@@ -70,6 +74,7 @@ impl Route {
             idle_timeout: timeout,
             deadline: None,
             on_disconnect: OnDisconnect::Cancel,
+            duplicates: Duplicates::default(),
             retry: RetryPolicy::default(),
             concurrency: 256,
             queue: 100_000,
@@ -140,6 +145,63 @@ pub enum OnDisconnect {
     Cancel,
     /// The exchange goes on as a job.
     Continue,
+}
+
+/// What becomes of requests that are repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Duplicates {
+    /// What an `Idempotency-Key` means.
+    pub key: KeyUse,
+    /// What a repetition gets while its job is still to be answered.
+    pub on_unfinished: OnDuplicate,
+    /// For how long after its end a job answers repetitions of its request without a key; none:
+    /// such requests are never the same.
+    pub dedupe: Option<Duration>,
+    /// The fields that belong to what is asked, besides method, path, query and body.
+    pub fields: Vec<HeaderName>,
+    /// The fields by which callers are told apart.
+    pub caller: Vec<HeaderName>,
+    /// What the going away of all clients does to a request that can be found again.
+    pub on_disconnect: OnDisconnect,
+}
+
+impl Default for Duplicates {
+    /// Keys work, repetitions join, and callers are told apart by what they usually say who they
+    /// are with. A request that can be found again goes on without its clients.
+    fn default() -> Self {
+        Self {
+            key: KeyUse::Optional,
+            on_unfinished: OnDuplicate::Join,
+            dedupe: None,
+            fields: Vec::new(),
+            caller: vec![
+                http::header::AUTHORIZATION,
+                http::header::COOKIE,
+                HeaderName::from_static("x-api-key"),
+            ],
+            on_disconnect: OnDisconnect::Continue,
+        }
+    }
+}
+
+/// What an `Idempotency-Key` means to a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyUse {
+    /// A request may have one.
+    Optional,
+    /// A request without one is refused.
+    Required,
+    /// It is the backend's business alone.
+    Ignored,
+}
+
+/// What a repetition gets while its job is still to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDuplicate {
+    /// What whoever sent it first gets.
+    Join,
+    /// 409.
+    Conflict,
 }
 
 /// When an attempt that gave no final answer is followed by another.

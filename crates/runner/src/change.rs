@@ -45,6 +45,7 @@ impl Shared {
                 from,
                 fence,
                 request: None,
+                key: None,
                 response,
                 drops_response,
             })),
@@ -72,6 +73,7 @@ impl Shared {
             from: None,
             fence: None,
             request: Some(request),
+            key: None,
             response: None,
             drops_response: false,
         };

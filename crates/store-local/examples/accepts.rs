@@ -135,6 +135,7 @@ fn put(from: &Job, transition: job::Transition) -> Put {
         job: transition.next.unwrap(),
         from: transition.from,
         request: None,
+        key: None,
         response: None,
         drops_response: transition.drops_response,
     }
@@ -181,6 +182,7 @@ async fn accept(store: &LocalStore, number: u64) -> Job {
         from: None,
         fence: None,
         request: Some(Arc::new(request)),
+        key: None,
         response: None,
         drops_response: false,
     };

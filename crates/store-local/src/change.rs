@@ -6,7 +6,7 @@ use std::sync::Arc;
 use raincheck_core::id::{FencingToken, JobId, Revision, RouteName};
 use raincheck_core::job::{Job, Status};
 use raincheck_core::time::Timestamp;
-use raincheck_store::{BodyId, Change, Put, StoredRequest, StoredResponse};
+use raincheck_store::{BodyId, Change, KeyEntry, NewKey, Put, StoredRequest, StoredResponse};
 
 use crate::row;
 
@@ -27,8 +27,31 @@ pub(crate) struct PreparedPut {
     pub(crate) fence: Option<FencingToken>,
     pub(crate) record: Vec<u8>,
     pub(crate) request: Option<Attached<StoredRequest>>,
+    pub(crate) key: Option<PreparedKey>,
     pub(crate) response: Option<Attached<StoredResponse>>,
     pub(crate) drops_response: bool,
+}
+
+/// A key that a new job takes, ready to be written.
+#[derive(Debug)]
+pub(crate) struct PreparedKey {
+    pub(crate) new: NewKey,
+    pub(crate) entry: KeyEntry,
+    pub(crate) record: Vec<u8>,
+}
+
+impl PreparedKey {
+    fn new(job: JobId, new: NewKey) -> Self {
+        let entry = KeyEntry {
+            job,
+            fingerprint: new.fingerprint,
+        };
+        Self {
+            record: row::key::encode(new.digest, &entry),
+            new,
+            entry,
+        }
+    }
 }
 
 /// A request or response, ready to be written.
@@ -76,6 +99,7 @@ impl PreparedPut {
                 record: row::request::encode(id, &value),
                 value,
             }),
+            key: put.key.map(|key| PreparedKey::new(id, key)),
             response: put.response.map(|value| Attached {
                 file: row::body::file_of(&value.body),
                 record: row::response::encode(id, &value),

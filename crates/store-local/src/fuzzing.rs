@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 
 use raincheck_core::id::JobId;
+use raincheck_core::key::KeyDigest;
 use raincheck_store::BodyId;
 
 use crate::body::frame;
@@ -21,6 +22,7 @@ pub enum Record {
     Job,
     Request,
     Response,
+    Key,
 }
 
 impl Record {
@@ -29,6 +31,7 @@ impl Record {
             Self::Job => Kind::Job,
             Self::Request => Kind::Request,
             Self::Response => Kind::Response,
+            Self::Key => Kind::Key,
         }
     }
 }
@@ -52,6 +55,11 @@ pub fn again(record: Record, id: JobId, bytes: &[u8]) -> Option<Vec<u8>> {
         Record::Response => {
             let response = row::response::decode(id, bytes.to_vec()).ok()?;
             Some(row::response::encode(id, &response))
+        }
+        Record::Key => {
+            let digest = KeyDigest(*id.as_bytes());
+            let entry = row::key::decode(digest, bytes).ok()?;
+            Some(row::key::encode(digest, &entry))
         }
     }
 }

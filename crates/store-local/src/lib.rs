@@ -16,6 +16,7 @@ mod files;
 pub mod fuzzing;
 mod inbox;
 mod jobs;
+mod keys;
 mod ledger;
 mod lock;
 mod log;
@@ -39,10 +40,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use raincheck_core::id::{FencingToken, JobId, RouteName};
 use raincheck_core::job::{Job, Status};
+use raincheck_core::key::KeyDigest;
 use raincheck_core::time::Timestamp;
 use raincheck_store::{
-    self as store, Bodies, Body, BodyReader, BodyWriter, Change, Commit, Filter, Jobs, Lease,
-    Overdue, Page, Pending, Queue, Store, StoredRequest, StoredResponse,
+    self as store, Bodies, Body, BodyReader, BodyWriter, Change, Commit, Filter, Idempotency, Jobs,
+    KeyEntry, Lease, Overdue, Page, Pending, Queue, Store, StoredRequest, StoredResponse,
 };
 use raincheck_telemetry::StoreMetrics;
 use tokio::sync::oneshot;
@@ -160,6 +162,22 @@ impl Jobs for LocalStore {
 
     fn counts(&self) -> Vec<(RouteName, Status, u64)> {
         self.shared.ledger.counts()
+    }
+}
+
+impl Idempotency for LocalStore {
+    fn key(&self, digest: KeyDigest) -> Pending<'_, Option<KeyEntry>> {
+        Box::pin(async move {
+            self.shared.check_open()?;
+            match self.shared.recent.key(digest) {
+                Some(entry) => Ok(Some(entry)),
+                None => self.readers.read(move |conn| keys::key(conn, digest)).await,
+            }
+        })
+    }
+
+    fn key_in_memory(&self, digest: KeyDigest) -> Option<KeyEntry> {
+        self.shared.recent.key(digest)
     }
 }
 

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use raincheck_core::id::JobId;
 use raincheck_core::job::Job;
-use raincheck_store::{StoredRequest, StoredResponse};
+use raincheck_core::key::KeyDigest;
+use raincheck_store::{KeyEntry, StoredRequest, StoredResponse};
 
 use crate::change::Prepared;
 
@@ -36,6 +37,8 @@ pub(crate) struct Recent {
 #[derive(Debug, Default)]
 struct Kept {
     entries: HashMap<JobId, Entry>,
+    /// The keys of those among them that have one.
+    keys: HashMap<KeyDigest, KeyEntry>,
     /// Oldest first; an entry that was written again stands here more than once, and only its
     /// latest place counts.
     order: VecDeque<(JobId, u64)>,
@@ -48,6 +51,7 @@ struct Entry {
     job: Job,
     request: Option<Arc<StoredRequest>>,
     response: Known<Option<Arc<StoredResponse>>>,
+    key: Option<KeyDigest>,
     bytes: usize,
     stamp: u64,
 }
@@ -72,6 +76,11 @@ impl Recent {
     /// A job.
     pub(crate) fn job(&self, id: JobId) -> Option<Job> {
         Some(self.kept().entries.get(&id)?.job.clone())
+    }
+
+    /// Where a key leads.
+    pub(crate) fn key(&self, digest: KeyDigest) -> Option<KeyEntry> {
+        self.kept().keys.get(&digest).copied()
     }
 
     /// A job's request.
@@ -104,11 +113,14 @@ impl Kept {
             None => OVERHEAD + attached,
         };
         self.bytes += bytes - old.as_ref().map_or(0, |old| old.bytes);
-        let (request, response) = match old {
-            Some(old) => (old.request, old.response),
-            None if put.from.is_none() => (None, Known::Is(None)),
-            None => (None, Known::Unknown),
+        let (request, response, key) = match old {
+            Some(old) => (old.request, old.response, old.key),
+            None if put.from.is_none() => (None, Known::Is(None), None),
+            None => (None, Known::Unknown, None),
         };
+        if let Some(new) = &put.key {
+            self.keys.insert(new.new.digest, new.entry);
+        }
         let response = match put.response {
             Some(new) => Known::Is(Some(new.value)),
             None if put.drops_response => Known::Is(None),
@@ -120,6 +132,7 @@ impl Kept {
             job: put.job,
             request: put.request.map(|new| new.value).or(request),
             response,
+            key: put.key.map(|new| new.new.digest).or(key),
             bytes,
             stamp: self.stamp,
         };
@@ -129,6 +142,12 @@ impl Kept {
     fn remove(&mut self, id: &JobId) {
         if let Some(old) = self.entries.remove(id) {
             self.bytes -= old.bytes;
+            // One that was given up leads to another job by now.
+            if let Some(key) = old.key
+                && self.keys.get(&key).is_some_and(|entry| entry.job == *id)
+            {
+                self.keys.remove(&key);
+            }
         }
     }
 
@@ -171,6 +190,7 @@ mod tests {
             from: None,
             fence: None,
             request: None,
+            key: None,
             response: None,
             drops_response,
         })))

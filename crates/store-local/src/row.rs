@@ -7,6 +7,7 @@
 pub mod body;
 pub mod headers;
 pub mod job;
+pub mod key;
 pub mod request;
 pub mod response;
 mod wire;
@@ -26,6 +27,8 @@ pub enum Kind {
     Request = 2,
     /// A response.
     Response = 3,
+    /// A key.
+    Key = 4,
 }
 
 /// Bytes of the checksum at a record's end.

@@ -1,7 +1,10 @@
 //! The format's migrations, one numbered file each. Never edit one that was released: add another.
 
 /// Each brings the format from the number before it to its own, which is its place from 1.
-const MIGRATIONS: [&str; 1] = [include_str!("schema/0001_first.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("schema/0001_first.sql"),
+    include_str!("schema/0002_keys.sql"),
+];
 
 /// The latest format.
 pub(crate) const FORMAT: u32 = MIGRATIONS.len() as u32;

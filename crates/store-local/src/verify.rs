@@ -34,6 +34,8 @@ pub struct Report {
     pub requests: u64,
     /// Responses that were looked at.
     pub responses: u64,
+    /// Keys that were looked at.
+    pub keys: u64,
     /// Body files that were looked at.
     pub bodies: u64,
     /// Bytes in them.

@@ -6,6 +6,7 @@
 //! per change under load and costs a lone client nothing.
 
 mod apply;
+mod keys;
 mod linger;
 mod vacuum;
 

@@ -14,9 +14,10 @@ use std::sync::Arc;
 
 use raincheck_core::id::{JobId, Revision};
 use raincheck_core::job::{Event, Status};
+use raincheck_core::key::{Fingerprint, KeyDigest};
 use raincheck_core::limits::BODY_INLINE_BYTES;
 use raincheck_store::conformance::make::{self, at};
-use raincheck_store::{Bodies, Change, Commit, Jobs, Queue};
+use raincheck_store::{Bodies, Change, Commit, Idempotency, Jobs, NewKey, Queue};
 use raincheck_store_local::{LocalStore, Options, verify};
 
 const DIR: &str = "RAINCHECK_TEST_KILL_DIR";
@@ -59,6 +60,11 @@ async fn work(store: &LocalStore, round: u64, client: u64) {
         let mut writer = store.create();
         writer.append(make::bytes(len)).await.unwrap();
         put.request = Some(Arc::new(make::request(writer.finish().await.unwrap())));
+        put.key = Some(NewKey {
+            digest: digest(id),
+            fingerprint: Fingerprint(*id.as_bytes()),
+            replaces: None,
+        });
         let mut job = put.job.clone();
         store.commit(Change::Put(Box::new(put))).await.unwrap();
         say(id, 1);
@@ -77,6 +83,13 @@ async fn work(store: &LocalStore, round: u64, client: u64) {
             say(id, job.revision().0);
         }
     }
+}
+
+/// A key of this job's own.
+fn digest(id: JobId) -> KeyDigest {
+    let mut digest = *id.as_bytes();
+    digest.reverse();
+    KeyDigest(digest)
 }
 
 /// One write, so that a kill cannot mix lines.
@@ -140,6 +153,8 @@ async fn check(store: &LocalStore, id: JobId, revision: Revision) {
     let job = store.job(id).await.unwrap().unwrap();
     // What was not acknowledged any more may have been written all the same.
     assert!(job.revision() == revision || job.revision() == revision.next());
+    let entry = store.key(digest(id)).await.unwrap().unwrap();
+    assert_eq!((entry.job, entry.fingerprint.0), (id, *id.as_bytes()));
     let request = store.request(id).await.unwrap().unwrap();
     let reader = Bodies::open(store, &request.body).await.unwrap();
     let len = usize::try_from(request.body.len()).unwrap();

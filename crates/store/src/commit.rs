@@ -8,7 +8,7 @@ use raincheck_core::head::{RequestHead, ResponseHead};
 use raincheck_core::id::{FencingToken, JobId, Revision};
 use raincheck_core::job::Job;
 
-use crate::{Body, Pending};
+use crate::{Body, NewKey, Pending};
 
 /// A request as it is stored: enough to send it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct Put {
     pub fence: Option<FencingToken>,
     /// The request, with a new job. Bodies in it belong to the job from this commit on.
     pub request: Option<Arc<StoredRequest>>,
+    /// The key that leads to it, with a new job.
+    pub key: Option<NewKey>,
     /// A response to keep. Replaces an earlier one, whose body is deleted.
     pub response: Option<Arc<StoredResponse>>,
     /// Whether an earlier response is deleted.
@@ -71,7 +73,7 @@ pub trait Commit: Send + Sync + 'static {
     /// power cut. Changes of different jobs may share one sync.
     ///
     /// # Errors
-    /// `Conflict`, `Exists`, `Fenced`: nothing was changed. `Full`, `Unavailable`: nothing was
+    /// `Conflict`, `Exists`, `Fenced`, `Taken`: nothing was changed. `Full`, `Unavailable`: nothing was
     /// acknowledged, though after a failed sync the change may turn out to have survived.
     fn commit(&self, change: Change) -> Pending<'_, ()>;
 }

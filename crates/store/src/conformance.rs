@@ -31,6 +31,7 @@ pub mod bench;
 pub mod bodies;
 pub mod commit;
 pub mod histories;
+pub mod idempotency;
 pub mod jobs;
 pub mod make;
 mod memory;
@@ -71,6 +72,10 @@ macro_rules! conformance {
             jobs: the_newest_come_first, lists_are_filtered, the_jobs_of_a_list_are_whole,
                 a_cursor_walks_every_job_once, a_cursor_need_not_be_a_job,
                 a_page_has_a_bound, counts_follow_every_change;
+            idempotency: a_key_leads_to_its_job, what_is_in_memory_is_what_is_stored,
+                a_key_that_is_taken_changes_nothing, a_job_that_is_there_keeps_its_key,
+                a_key_is_given_up_by_the_job_that_was_looked_at, a_key_goes_with_its_job,
+                of_many_claims_at_once_one_wins, a_job_that_begins_at_once_has_its_key;
             queue: those_due_longest_come_first, nothing_comes_before_it_is_due,
                 routes_have_queues_of_their_own, a_job_has_one_lease_at_a_time,
                 one_job_is_leased_whatever_its_due_time,

@@ -2,6 +2,8 @@
 
 use raincheck_core::id::{JobId, Revision};
 
+use crate::KeyEntry;
+
 /// Why a store did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -21,6 +23,9 @@ pub enum Error {
     /// The change is of an attempt that is not the latest: drop it.
     #[error("an older attempt of job {0} may not change it")]
     Fenced(JobId),
+    /// The key of a new job leads to another one: look at that one.
+    #[error("the key leads to job {} already", .0.job)]
+    Taken(KeyEntry),
     /// No room on the disk, or in a bound of ours. Nothing was changed.
     #[error("the store is full: {0}")]
     Full(String),

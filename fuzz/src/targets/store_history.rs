@@ -17,6 +17,8 @@ static RUNTIME: LazyLock<Runtime> =
 
 /// Jobs and operations of the longest history.
 const JOBS: u8 = 6;
+/// Keys that jobs may be stored under.
+const KEYS: u8 = 3;
 const OPS_MAX: usize = 48;
 
 struct Disk(TempDir);
@@ -35,9 +37,22 @@ impl Engine for Disk {
 
 #[derive(Debug, Arbitrary)]
 enum Step {
-    Submit { job: u8, started: bool, body: Size },
-    Happen { job: u8, what: Happening, view: u8 },
-    Lease { route: bool, ahead: u8, limit: u8 },
+    Submit {
+        job: u8,
+        started: bool,
+        body: Size,
+        key: Option<(u8, bool)>,
+    },
+    Happen {
+        job: u8,
+        what: Happening,
+        view: u8,
+    },
+    Lease {
+        route: bool,
+        ahead: u8,
+        limit: u8,
+    },
     LeaseOne(u8),
     Renew(u8),
     Release(u8),
@@ -81,10 +96,16 @@ pub(crate) fn run(bytes: &[u8]) {
 
 fn op(step: &Step) -> Op {
     match step {
-        Step::Submit { job, started, body } => Op::Submit {
+        Step::Submit {
+            job,
+            started,
+            body,
+            key,
+        } => Op::Submit {
             job: job % JOBS,
             started: *started,
             body: size(*body),
+            key: key.map(|(number, replaces)| (number % KEYS, replaces)),
         },
         Step::Happen { job, what, view } => Op::Happen {
             job: job % JOBS,

@@ -1,4 +1,4 @@
-//! Records of jobs, requests and responses: no bytes break a decoder, and what it takes it writes
+//! Records of jobs, requests, responses and keys: no bytes break a decoder, and what it takes it writes
 //! again as it was.
 
 use arbitrary::{Arbitrary, Unstructured};
@@ -12,7 +12,8 @@ pub(crate) fn run(bytes: &[u8]) {
     let Ok((kind, seal)) = <(u8, bool)>::arbitrary(&mut input) else {
         return;
     };
-    let record = [Record::Job, Record::Request, Record::Response][usize::from(kind % 3)];
+    let records = [Record::Job, Record::Request, Record::Response, Record::Key];
+    let record = records[usize::from(kind % 4)];
     let id = JobId::from_parts(Timestamp::from_millis(1_700_000_000_000), [7; 10]);
     let rest = input.take_rest();
     let bytes = match seal {

@@ -39,6 +39,10 @@ pub enum ProblemCode {
     RetriesExhausted = 29,
     ConfigInvalid = 30,
     RateLimited = 31,
+    IdempotencyKeyRequired = 32,
+    IdempotencyKeyInvalid = 33,
+    IdempotencyKeyReused = 34,
+    DuplicateInProgress = 35,
 }
 
 /// Whether the backend may have done something because of the request that got this problem.
@@ -54,7 +58,7 @@ use ProblemCode as P;
 
 impl ProblemCode {
     /// Every code, in numeric order.
-    pub const ALL: [P; 31] = [
+    pub const ALL: [P; 35] = [
         P::RouteNotFound,
         P::MalformedRequest,
         P::RequestTooLarge,
@@ -86,6 +90,10 @@ impl ProblemCode {
         P::RetriesExhausted,
         P::ConfigInvalid,
         P::RateLimited,
+        P::IdempotencyKeyRequired,
+        P::IdempotencyKeyInvalid,
+        P::IdempotencyKeyReused,
+        P::DuplicateInProgress,
     ];
 
     /// The number that is stored. Never reused.
@@ -101,15 +109,19 @@ impl ProblemCode {
     /// The HTTP status it is sent with.
     pub fn status(self) -> u16 {
         match self {
-            P::MalformedRequest | P::InvalidParameter => 400,
+            P::MalformedRequest
+            | P::InvalidParameter
+            | P::IdempotencyKeyRequired
+            | P::IdempotencyKeyInvalid => 400,
             P::RouteNotFound | P::JobNotFound => 404,
             P::MethodNotAllowed => 405,
             P::RequestTimeout => 408,
-            P::JobStateConflict => 409,
+            P::JobStateConflict | P::DuplicateInProgress => 409,
             P::JobCancelled | P::JobExpired => 410,
             P::RequestTooLarge => 413,
             P::TargetTooLong => 414,
             P::RangeNotSatisfiable => 416,
+            P::IdempotencyKeyReused => 422,
             P::ConfigInvalid => 422,
             P::RateLimited => 429,
             P::HeadersTooLarge => 431,
@@ -140,7 +152,8 @@ impl ProblemCode {
             | P::StoreUnavailable
             | P::Interrupted
             | P::Overloaded
-            | P::RateLimited => true,
+            | P::RateLimited
+            | P::DuplicateInProgress => true,
             P::RouteNotFound
             | P::MalformedRequest
             | P::RequestTooLarge
@@ -160,7 +173,10 @@ impl ProblemCode {
             | P::HeadersTooLarge
             | P::TargetTooLong
             | P::InvalidParameter
-            | P::ConfigInvalid => false,
+            | P::ConfigInvalid
+            | P::IdempotencyKeyRequired
+            | P::IdempotencyKeyInvalid
+            | P::IdempotencyKeyReused => false,
         }
     }
 
@@ -197,7 +213,11 @@ impl ProblemCode {
             | P::TargetTooLong
             | P::InvalidParameter
             | P::ConfigInvalid
-            | P::RateLimited => SideEffects::None,
+            | P::RateLimited
+            | P::IdempotencyKeyRequired
+            | P::IdempotencyKeyInvalid
+            | P::IdempotencyKeyReused
+            | P::DuplicateInProgress => SideEffects::None,
         }
     }
 
@@ -235,6 +255,10 @@ impl ProblemCode {
             P::RetriesExhausted => "The last allowed attempt was answered with an error",
             P::ConfigInvalid => "The config has a mistake, and nothing was changed",
             P::RateLimited => "This client sends more than it may",
+            P::IdempotencyKeyRequired => "This route requires an Idempotency-Key",
+            P::IdempotencyKeyInvalid => "The Idempotency-Key is not one",
+            P::IdempotencyKeyReused => "The Idempotency-Key was used for another request",
+            P::DuplicateInProgress => "The same request is still being answered",
         }
     }
 
@@ -272,6 +296,10 @@ impl ProblemCode {
             P::RetriesExhausted => "retries-exhausted",
             P::ConfigInvalid => "config-invalid",
             P::RateLimited => "rate-limited",
+            P::IdempotencyKeyRequired => "idempotency-key-required",
+            P::IdempotencyKeyInvalid => "idempotency-key-invalid",
+            P::IdempotencyKeyReused => "idempotency-key-reused",
+            P::DuplicateInProgress => "duplicate-in-progress",
         }
     }
 

@@ -39,6 +39,7 @@ fn show(report: &Report, out: Output) -> anyhow::Result<()> {
         ("jobs", report.jobs.to_string()),
         ("requests", report.requests.to_string()),
         ("responses", report.responses.to_string()),
+        ("keys", report.keys.to_string()),
         (
             "body files",
             format!("{} with {} bytes", report.bodies, report.body_bytes),
@@ -96,6 +97,7 @@ fn document(report: &Report) -> Value {
         "jobs": report.jobs,
         "requests": report.requests,
         "responses": report.responses,
+        "keys": report.keys,
         "bodies": report.bodies,
         "body_bytes": report.body_bytes,
         "unreferred": report.unreferred,

@@ -82,6 +82,7 @@ async fn running(store: &ModelStore, method: Method, retry: RetryPolicy, now: u6
             body: Body::EMPTY,
             trailers,
         })),
+        key: None,
         response: None,
         drops_response: false,
     };
@@ -209,6 +210,7 @@ async fn a_damaged_request_fails_its_job_alone() {
         from: None,
         fence: None,
         request: Some(Arc::new(request)),
+        key: None,
         response: None,
         drops_response: false,
     };

@@ -2,6 +2,7 @@
 
 use raincheck_core::id::JobId;
 use raincheck_core::job::Job;
+use raincheck_core::key::KeyDigest;
 use raincheck_store::Body;
 use rusqlite::{Connection, Row};
 
@@ -43,7 +44,7 @@ struct Table {
     count: fn(&mut Report) -> &mut u64,
 }
 
-const TABLES: [Table; 3] = [
+const TABLES: [Table; 4] = [
     Table {
         name: "jobs",
         query: "SELECT id, revision, status, record, due_at, over_at, token, name
@@ -63,10 +64,16 @@ const TABLES: [Table; 3] = [
         check: response,
         count: |report| &mut report.responses,
     },
+    Table {
+        name: "keys",
+        query: "SELECT digest, record FROM keys",
+        check: key_record,
+        count: |report| &mut report.keys,
+    },
 ];
 
 /// Rows that refer to none, or that none refers to; each gives the id of a job.
-const LOOSE_ENDS: [(&str, &str); 4] = [
+const LOOSE_ENDS: [(&str, &str); 6] = [
     (
         "SELECT jobs.id FROM jobs LEFT JOIN requests ON requests.number = jobs.request
             WHERE jobs.request IS NOT NULL AND requests.id IS NOT jobs.id",
@@ -86,6 +93,17 @@ const LOOSE_ENDS: [(&str, &str); 4] = [
         "SELECT responses.id FROM responses LEFT JOIN jobs ON jobs.id = responses.id
             WHERE jobs.response IS NOT responses.number",
         "a response is stored that belongs to no job",
+    ),
+    (
+        "SELECT jobs.id FROM jobs LEFT JOIN keys ON keys.digest = jobs.key
+            WHERE jobs.key IS NOT NULL AND substr(keys.record, 2, 16) IS NOT jobs.id",
+        "its key is missing",
+    ),
+    (
+        "SELECT substr(keys.record, 2, 16) FROM keys
+            LEFT JOIN jobs ON jobs.id = substr(keys.record, 2, 16)
+            WHERE jobs.key IS NOT keys.digest",
+        "a key is stored that leads to no job",
     ),
 ];
 
@@ -173,6 +191,16 @@ fn response(row: &Row<'_>) -> Verdict {
         let file: Option<[u8; 16]> = row.get(1)?;
         Ok(decoded.and_then(|response| same_file(&response.body, file)))
     })
+}
+
+fn key_record(row: &Row<'_>) -> Verdict {
+    let digest = row.get_ref(0)?.as_blob()?.try_into();
+    let Ok(digest) = digest else {
+        return Ok(Some((None, "its key is not a digest".to_owned())));
+    };
+    let decoded = row::key::decode(KeyDigest(digest), row.get_ref(1)?.as_blob()?);
+    let damaged = |damage| format!("{}: {damage}", KeyDigest(digest));
+    Ok(decoded.err().map(|damage| (None, damaged(damage))))
 }
 
 fn same_file(body: &Body, file: Option<[u8; 16]>) -> Result<(), Damage> {

@@ -6,17 +6,18 @@ use raincheck_core::id::{JobId, RouteName};
 use raincheck_core::job::Status;
 use raincheck_core::time::Timestamp;
 use raincheck_store::{self as store, BodyId};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, ToSql};
 
 use crate::change::{Attached, Effect, NumberedRoute, Prepared, PreparedPut, over_at};
 use crate::row;
+use crate::writer::keys;
 
 /// What the guards look at, and what a change leads to.
 const LOOK: &str =
-    "SELECT revision, token, route, status, request, response FROM jobs WHERE id = ?1";
+    "SELECT revision, token, route, status, request, response, key FROM jobs WHERE id = ?1";
 const INSERT_JOB: &str = "INSERT INTO jobs
-    (id, route, status, due_at, over_at, revision, token, record, response, request)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    (id, route, status, due_at, over_at, revision, token, record, response, request, key)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 const UPDATE_JOB: &str = "UPDATE jobs SET route = ?2, status = ?3, due_at = ?4, over_at = ?5,
     revision = ?6, token = ?7, record = ?8, response = ?9, request = ?10
     WHERE id = ?1";
@@ -91,6 +92,8 @@ struct Stored {
     request: Option<i64>,
     /// Its row in `responses`.
     response: Option<i64>,
+    /// Its row in `keys`.
+    key: Option<[u8; 16]>,
 }
 
 /// Carries out one change, or says why it is refused. An outer error spoils the transaction.
@@ -124,6 +127,7 @@ fn look(conn: &Connection, id: JobId) -> rusqlite::Result<Option<Stored>> {
                     .ok_or(rusqlite::Error::IntegralValueOutOfRange(3, number.into()))?,
                 request: row.get(4)?,
                 response: row.get(5)?,
+                key: row.get(6)?,
             })
         })
         .optional()
@@ -165,6 +169,11 @@ fn put_job(
     if stored.is_none() && exists(conn, id)? {
         return Ok(Err(store::Error::Exists(id)));
     }
+    if let Some(key) = &put.key
+        && let Err(refused) = keys::take(conn, key)?
+    {
+        return Ok(Err(refused));
+    }
     let mut freed = Vec::new();
     let mut request = stored.and_then(|stored| stored.request);
     if let Some(new) = &put.request {
@@ -200,18 +209,29 @@ fn write_job(
 ) -> rusqlite::Result<()> {
     let millis = |time: Option<Timestamp>| time.map(|time| time.as_millis().cast_signed());
     let statement = if is_stored { UPDATE_JOB } else { INSERT_JOB };
-    conn.prepare_cached(statement)?.execute((
-        put.job.id().as_bytes(),
-        route,
-        row::job::status_number(put.job.status()),
-        millis(put.job.due_at()),
-        millis(over_at(&put.job)),
-        put.job.revision().0.cast_signed(),
-        put.job.token().0.cast_signed(),
+    let mut statement = conn.prepare_cached(statement)?;
+    let id = put.job.id();
+    let columns: [&dyn ToSql; 10] = [
+        id.as_bytes(),
+        &route,
+        &row::job::status_number(put.job.status()),
+        &millis(put.job.due_at()),
+        &millis(over_at(&put.job)),
+        &put.job.revision().0.cast_signed(),
+        &put.job.token().0.cast_signed(),
         &put.record,
-        response,
-        request,
-    ))?;
+        &response,
+        &request,
+    ];
+    for (number, column) in (1..).zip(columns) {
+        statement.raw_bind_parameter(number, column)?;
+    }
+    if !is_stored {
+        // A key is taken once, with the job.
+        let key = put.key.as_ref().map(|key| key.new.digest.0);
+        statement.raw_bind_parameter(11, key)?;
+    }
+    statement.raw_execute()?;
     Ok(())
 }
 
@@ -256,6 +276,9 @@ fn delete_job(conn: &Connection, id: JobId, stored: Option<&Stored>) -> rusqlite
     if let Some(stored) = stored {
         remove(conn, &REQUESTS, stored.request, &mut freed)?;
         remove(conn, &RESPONSES, stored.response, &mut freed)?;
+        if let Some(key) = stored.key {
+            keys::remove(conn, key)?;
+        }
     }
     Ok(Effect {
         job: id,

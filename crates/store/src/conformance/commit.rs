@@ -27,6 +27,7 @@ fn as_new(job: Job) -> Put {
         from: None,
         fence: None,
         request: None,
+        key: None,
         response: None,
         drops_response: false,
     }

@@ -62,6 +62,7 @@ pub fn put(transition: Transition) -> Put {
         from: transition.from,
         fence: None,
         request: None,
+        key: None,
         response: None,
         drops_response: transition.drops_response,
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use raincheck_core::id::{JobId, Revision};
 use raincheck_core::job::{Job, Status};
+use raincheck_core::key::KeyDigest;
 
 use super::bodies::Bytestring;
 use super::file_id;
-use crate::{BodyId, Change, Error, Put, StoredRequest, StoredResponse};
+use crate::{BodyId, Change, Error, KeyEntry, NewKey, Put, StoredRequest, StoredResponse};
 
 /// What survives a crash.
 #[derive(Clone, Default)]
@@ -16,6 +17,8 @@ pub(super) struct Disk {
     pub(super) jobs: BTreeMap<JobId, Job>,
     pub(super) requests: BTreeMap<JobId, Arc<StoredRequest>>,
     pub(super) responses: BTreeMap<JobId, Arc<StoredResponse>>,
+    /// Each with the job that it leads to.
+    pub(super) keys: BTreeMap<KeyDigest, KeyEntry>,
     pub(super) files: BTreeMap<BodyId, Arc<Bytestring>>,
     /// The last body id that was given out; never reused.
     pub(super) last_body: u128,
@@ -44,7 +47,7 @@ impl Disk {
         let Some(from) = put.from else {
             return match self.jobs.get(&id) {
                 Some(_) => Err(Error::Exists(id)),
-                None => Ok(()),
+                None => self.check_key(put.key.as_ref()),
             };
         };
         debug_assert_eq!(put.job.revision(), from.next(), "a revision was skipped");
@@ -58,6 +61,15 @@ impl Disk {
             return Err(Error::Fenced(id));
         }
         self.check_revision(id, from)
+    }
+
+    /// A key may be taken that leads nowhere, or to the job that was looked at.
+    fn check_key(&self, new: Option<&NewKey>) -> Result<(), Error> {
+        let taken = new.and_then(|new| Some((new, self.keys.get(&new.digest)?)));
+        match taken {
+            Some((new, entry)) if new.replaces != Some(entry.job) => Err(Error::Taken(*entry)),
+            _ => Ok(()),
+        }
     }
 
     fn check_revision(&self, job: JobId, expected: Revision) -> Result<(), Error> {
@@ -80,6 +92,18 @@ impl Disk {
         if let Some(response) = put.response {
             self.responses.insert(id, response);
         }
+        if let Some(NewKey {
+            digest,
+            fingerprint,
+            ..
+        }) = put.key
+        {
+            let entry = KeyEntry {
+                job: id,
+                fingerprint,
+            };
+            self.keys.insert(digest, entry);
+        }
         if let Some(request) = put.request {
             self.requests.insert(id, request);
         }
@@ -88,6 +112,7 @@ impl Disk {
 
     fn delete(&mut self, job: JobId) {
         self.jobs.remove(&job);
+        self.keys.retain(|_, entry| entry.job != job);
         self.drop_response(job, None);
         if let Some(request) = self.requests.remove(&job)
             && let Some(file) = file_id(&request.body)

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use raincheck_core::id::{JobId, RouteName};
 use raincheck_core::job::{Job, Status};
+use raincheck_core::key::KeyDigest;
 use raincheck_core::limits::LIST_PAGE;
 
 use super::ModelStore;
-use crate::{Filter, Jobs, Page, Pending, StoredRequest, StoredResponse};
+use crate::{Filter, Idempotency, Jobs, KeyEntry, Page, Pending, StoredRequest, StoredResponse};
 
 impl Jobs for ModelStore {
     fn job(&self, id: JobId) -> Pending<'_, Option<Job>> {
@@ -39,6 +40,17 @@ impl Jobs for ModelStore {
         }
         let flat = |((route, status), count)| (route, status, count);
         counts.into_iter().map(flat).collect()
+    }
+}
+
+impl Idempotency for ModelStore {
+    fn key(&self, digest: KeyDigest) -> Pending<'_, Option<KeyEntry>> {
+        Box::pin(async move { Ok(self.shared.open_state()?.disk.keys.get(&digest).copied()) })
+    }
+
+    /// Never: whoever counts on it learns to do without.
+    fn key_in_memory(&self, _digest: KeyDigest) -> Option<KeyEntry> {
+        None
     }
 }
 

@@ -5,6 +5,8 @@ use raincheck_core::limits::{BODY_INLINE_BYTES, BODY_MEMORY_BYTES};
 
 /// How many jobs a history is about.
 pub(super) const JOBS: u8 = 6;
+/// How many keys they may be stored under: fewer, so that they meet.
+pub(super) const KEYS: u8 = 3;
 /// The routes of those jobs.
 pub(super) const ROUTES: [&str; 2] = ["a", "b"];
 
@@ -19,6 +21,8 @@ pub enum Op {
         started: bool,
         /// How large its request is.
         body: usize,
+        /// Under which key, and whether from the job that has it.
+        key: Option<(u8, bool)>,
     },
     /// Let something happen to a job, if its state allows that.
     Happen {
@@ -115,8 +119,8 @@ fn view() -> impl Strategy<Value = View> {
 /// One random operation.
 pub fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        6 => (job(), any::<bool>(), body())
-            .prop_map(|(job, started, body)| Op::Submit { job, started, body }),
+        6 => (job(), any::<bool>(), body(), proptest::option::of((0..KEYS, any::<bool>())))
+            .prop_map(|(job, started, body, key)| Op::Submit { job, started, body, key }),
         16 => (job(), what(), view()).prop_map(|(job, what, view)| Op::Happen { job, what, view }),
         4 => (0..ROUTES.len(), 0..100_u64, 0..4_usize)
             .prop_map(|(route, ahead, limit)| Op::Lease { route, ahead, limit }),

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use raincheck_core::id::FencingToken;
 use raincheck_core::job::{Event, Job, apply, submit, submit_started};
+use raincheck_core::key::Fingerprint;
 use raincheck_core::outcome::Seen;
 use raincheck_core::time::Timestamp;
 
 use super::ops::{JOBS, Op, ROUTES, View, What};
-use super::sight::Sight;
+use super::sight::{Sight, digest};
 use crate::conformance::make::{self, DEADLINE, at, id, route};
 use crate::conformance::{Bench, Engine};
-use crate::{Change, Error, Store};
+use crate::{Change, Error, NewKey, Store};
 
 /// Runs one history on two engines and compares all that can be seen of them after each step.
 pub async fn history(engine: impl Engine, measure: impl Engine, ops: &[Op]) {
@@ -43,7 +44,8 @@ fn coarse<T>(result: Result<T, Error>) -> Result<T, Error> {
         Error::Full(_) => Error::Full(String::new()),
         Error::Corrupt(_) => Error::Corrupt(String::new()),
         Error::Unavailable(_) => Error::Unavailable(String::new()),
-        exact @ (Error::Conflict { .. } | Error::Exists(_) | Error::Fenced(_)) => exact,
+        exact
+        @ (Error::Conflict { .. } | Error::Exists(_) | Error::Fenced(_) | Error::Taken(_)) => exact,
     })
 }
 
@@ -59,7 +61,15 @@ impl<A: Engine, B: Engine> Pair<A, B> {
 
     async fn run(&mut self, op: &Op) {
         match op {
-            Op::Submit { job, started, body } => self.submit(*job, *started, *body).await,
+            Op::Submit {
+                job,
+                started,
+                body,
+                key,
+            } => {
+                let key = self.new_key(*key).await;
+                self.submit(*job, *started, *body, key).await;
+            }
             Op::Happen { job, what, view } => self.happen(*job, what, *view).await,
             Op::Lease {
                 route,
@@ -100,7 +110,18 @@ impl<A: Engine, B: Engine> Pair<A, B> {
         self.now().after(Duration::from_secs(u64::from(job) * 3))
     }
 
-    async fn submit(&mut self, number: u8, started: bool, body: usize) {
+    /// A key to take, where it is from the job that has it.
+    async fn new_key(&self, key: Option<(u8, bool)>) -> Option<NewKey> {
+        let (number, replaces) = key?;
+        let taken = self.measure.key(digest(number)).await.unwrap();
+        Some(NewKey {
+            digest: digest(number),
+            fingerprint: Fingerprint([number; 16]),
+            replaces: taken.filter(|_| replaces).map(|taken| taken.job),
+        })
+    }
+
+    async fn submit(&mut self, number: u8, started: bool, body: usize, key: Option<NewKey>) {
         let name = ROUTES[usize::from(number) % ROUTES.len()];
         let submission = make::submission(number, name);
         let transition = if started {
@@ -114,6 +135,7 @@ impl<A: Engine, B: Engine> Pair<A, B> {
             let mut put = put.clone();
             let body = store_body(&*store, body).await;
             put.request = Some(make::request(body).into());
+            put.key = key;
             answers.push(coarse(store.commit(Change::Put(Box::new(put))).await));
         }
         let [engine, measure] = &answers[..] else {

@@ -2,13 +2,14 @@
 
 use raincheck_core::id::{FencingToken, JobId, Revision, RouteName};
 use raincheck_core::job::{Job, Status};
+use raincheck_core::key::KeyDigest;
 use raincheck_core::time::Timestamp;
 
-use super::ops::{JOBS, ROUTES};
+use super::ops::{JOBS, KEYS, ROUTES};
 use crate::conformance::bench::read_from;
 use crate::conformance::jobs::{counts_of, listed};
 use crate::conformance::make::{id, route};
-use crate::{Body, Filter, Overdue, Store, StoredRequest, StoredResponse};
+use crate::{Body, Filter, KeyEntry, Overdue, Store, StoredRequest, StoredResponse};
 
 /// What the readers of a store see. Bodies are compared by their bytes: their ids are the engine's
 /// own business.
@@ -17,6 +18,7 @@ pub(super) struct Sight {
     jobs: Vec<Option<Job>>,
     requests: Vec<Option<(StoredRequest, Vec<u8>)>>,
     responses: Vec<Option<(StoredResponse, Vec<u8>)>>,
+    keys: Vec<Option<KeyEntry>>,
     lists: Vec<Vec<Job>>,
     counts: Vec<(RouteName, Status, u64)>,
     queues: Vec<(u64, Option<Timestamp>)>,
@@ -37,12 +39,23 @@ impl Sight {
             requests.push(request(store, id(number)).await);
             responses.push(response(store, id(number)).await);
         }
+        let mut keys = Vec::new();
+        for number in 0..KEYS {
+            let found = store.key(digest(number)).await.unwrap();
+            let known = store.key_in_memory(digest(number));
+            assert!(
+                known.is_none() || known == found,
+                "memory tells another story"
+            );
+            keys.push(found);
+        }
         let mut orphans = store.orphans(usize::MAX).await.unwrap();
         orphans.sort();
         Self {
             jobs,
             requests,
             responses,
+            keys,
             lists: lists(store).await,
             counts: counts_of(store),
             queues: queues(store).await,
@@ -52,6 +65,11 @@ impl Sight {
             orphans,
         }
     }
+}
+
+/// A key of a history.
+pub(super) fn digest(number: u8) -> KeyDigest {
+    KeyDigest([number; 16])
 }
 
 async fn request(store: &dyn Store, job: JobId) -> Option<(StoredRequest, Vec<u8>)> {
