@@ -7,14 +7,14 @@ use std::net::{IpAddr, SocketAddr};
 use raincheck_core::route::{Route, RouteTable, TableError, Upstream};
 
 use crate::error::{Code, Finding, Findings};
+use crate::plan::Address;
 use crate::section::Given;
-use crate::value::AddressOrOff;
 use crate::{route, server};
 
 /// Every rule.
 pub(crate) fn all(
     server: &server::Written,
-    admin: Option<&Given<AddressOrOff>>,
+    admin: &server::AdminListen,
     routes: &[route::Written],
     findings: &mut Findings,
 ) {
@@ -31,8 +31,16 @@ pub(crate) fn all(
     table(made, findings);
 }
 
+/// Whether two listeners want the same place.
+fn meet(one: &Address, other: &Address) -> bool {
+    match (one, other) {
+        (Address::Tcp(one), Address::Tcp(other)) => meet_on_tcp(*one, *other),
+        _ => one == other,
+    }
+}
+
 /// Whether two listeners want one port of one address. On Linux any address takes them all.
-fn meet(one: SocketAddr, other: SocketAddr) -> bool {
+fn meet_on_tcp(one: SocketAddr, other: SocketAddr) -> bool {
     let any = one.ip().is_unspecified() || other.ip().is_unspecified();
     let family = one.is_ipv4() == other.is_ipv4();
     one.port() == other.port() && one.port() != 0 && (one.ip() == other.ip() || (any && family))
@@ -40,10 +48,11 @@ fn meet(one: SocketAddr, other: SocketAddr) -> bool {
 
 fn listeners(server: &server::Written, findings: &mut Findings) {
     let Some(given) = &server.listen else { return };
-    for (index, address) in given.value.iter().enumerate() {
+    for (index, listener) in given.value.iter().enumerate() {
+        let address = &listener.address;
         if given.value[..index]
             .iter()
-            .any(|earlier| meet(*earlier, *address))
+            .any(|earlier| meet(&earlier.address, address))
         {
             findings.push(
                 Finding::error(
@@ -57,17 +66,14 @@ fn listeners(server: &server::Written, findings: &mut Findings) {
     }
 }
 
-fn admin_listener(
-    server: &server::Written,
-    given: Option<&Given<AddressOrOff>>,
-    findings: &mut Findings,
-) {
-    let Some(admin) = server::admin_listen(given) else {
+fn admin_listener(server: &server::Written, given: &server::AdminListen, findings: &mut Findings) {
+    let Some(admin) = server::admin_listen(given).map(|listener| listener.address) else {
         return;
     };
-    let at = given.map(|given| &given.at);
+    let at = given.as_ref().map(|given| &given.at);
     let clients = server.listen.as_ref().map(|given| &given.at);
-    if server.listen().iter().any(|address| meet(*address, admin)) {
+    let taken = server.listen().iter().any(|one| meet(&one.address, &admin));
+    if taken {
         let message = format!("the admin listener and the server both want {admin}");
         let finding = Finding::error(Code::Conflict, message)
             .key("admin.listen")
@@ -76,7 +82,9 @@ fn admin_listener(
             Some(at) => finding.at(at).related(clients, "the server listens here"),
             None => finding.at_option(clients),
         });
-    } else if !admin.ip().is_loopback() {
+    } else if let Address::Tcp(admin) = admin
+        && !admin.ip().is_loopback()
+    {
         findings.push(
             Finding::warning(
                 Code::Conflict,
@@ -108,7 +116,12 @@ fn loops(
         return;
     };
     let listen = server.listen();
-    let back = |upstream| listen.iter().any(|address| reaches(upstream, *address));
+    let back = |upstream| {
+        listen.iter().any(|one| match &one.address {
+            Address::Tcp(address) => reaches(upstream, *address),
+            Address::Unix(_) | Address::Passed(_) => false,
+        })
+    };
     if route.upstream.upstreams().any(back) {
         let message = format!(
             "route '{}' sends its requests back to this gateway",

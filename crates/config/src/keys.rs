@@ -48,6 +48,8 @@ pub enum Fallback {
 pub enum SectionName {
     /// `[server]`
     Server,
+    /// `[[server.listen]]`
+    Listener,
     /// `[admin]`
     Admin,
     /// `[store]`
@@ -64,8 +66,9 @@ pub enum SectionName {
 
 impl SectionName {
     /// Every section in the order of the documentation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Server,
+        Self::Listener,
         Self::Admin,
         Self::Store,
         Self::Log,
@@ -78,6 +81,7 @@ impl SectionName {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Server => "server",
+            Self::Listener => "listen",
             Self::Admin => "admin",
             Self::Store => "store",
             Self::Log => "log",
@@ -116,7 +120,11 @@ pub(crate) fn unsupported(section: SectionName, name: &str) -> bool {
             )
         }
         SectionName::Server | SectionName::Admin => name == "tls",
-        SectionName::Store | SectionName::Log | SectionName::Limits | SectionName::Retry => false,
+        SectionName::Listener
+        | SectionName::Store
+        | SectionName::Log
+        | SectionName::Limits
+        | SectionName::Retry => false,
     }
 }
 

@@ -16,6 +16,7 @@ mod check;
 pub mod error;
 mod file;
 pub mod keys;
+mod listener;
 mod load;
 pub mod plan;
 pub mod reference;

@@ -58,9 +58,9 @@ fn read(root: &Table, for_all: &Table, findings: &mut Findings) -> Plan {
     let log = server::log(&Section::top(SectionName::Log, root, findings), findings);
     let limits = server::limits(&Section::top(SectionName::Limits, root, findings), findings);
     let routes = route::read(root, for_all, findings);
-    check::all(&server, admin.as_ref(), &routes, findings);
+    check::all(&server, &admin, &routes, findings);
     Plan {
-        admin: server::resolve_admin(admin),
+        admin: server::resolve_admin(&admin),
         store,
         log,
         limits,

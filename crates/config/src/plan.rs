@@ -1,5 +1,6 @@
 //! Shapes as used. Whoever holds a [`Plan`] need not check anything.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,8 +33,8 @@ pub struct Plan {
 /// The listener for clients.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
-    /// Addresses to listen on: at least one, none twice.
-    pub listen: Vec<SocketAddr>,
+    /// Where to listen: at least one, none twice.
+    pub listen: Vec<Listener>,
     /// What stands in front; its preset is already in each route's hold.
     pub behind: Option<Behind>,
     /// Where the job API is: begins with a slash, does not end with one.
@@ -41,7 +42,7 @@ pub struct Server {
     /// How clients reach us: scheme, host and maybe a path, without a slash at the end.
     pub public_url: Option<String>,
     /// Peers whose forwarding headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: Peers,
     /// How long open exchanges may take at shutdown; may be zero.
     pub grace: Duration,
     /// How long a client may take to send a request head.
@@ -61,8 +62,48 @@ pub struct Server {
 /// The listener for operators.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Admin {
-    /// Its address; none: off.
-    pub listen: Option<SocketAddr>,
+    /// Where it listens; none: off.
+    pub listen: Option<Listener>,
+}
+
+/// One socket that takes clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Where it is.
+    pub address: Address,
+    /// The permissions of a Unix socket's file; nothing else has any.
+    pub mode: u32,
+}
+
+/// Where a socket is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A TCP port.
+    Tcp(SocketAddr),
+    /// A Unix socket at a path, relative to the working directory.
+    Unix(PathBuf),
+    /// A socket that whoever starts the process passes on, by its name or number.
+    Passed(String),
+}
+
+/// As written in a config.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(addr) => addr.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Passed(name) => write!(f, "fd:{name}"),
+        }
+    }
+}
+
+/// Peers that are believed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Peers {
+    /// Those of these networks.
+    pub networks: Vec<IpNet>,
+    /// Those that come through a Unix socket.
+    pub unix: bool,
 }
 
 /// Where jobs are kept.

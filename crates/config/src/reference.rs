@@ -45,6 +45,7 @@ by `otherwise` where the variable is missing or empty; `$${` stands for `${`.
 fn heading(section: SectionName) -> String {
     match section {
         SectionName::Route => "`[[route]]` and `[defaults]`".to_owned(),
+        SectionName::Listener => "`[[server.listen]]`".to_owned(),
         SectionName::Retry => "`retry` of a route".to_owned(),
         SectionName::Server
         | SectionName::Admin
@@ -57,6 +58,10 @@ fn heading(section: SectionName) -> String {
 fn about(section: SectionName) -> &'static str {
     match section {
         SectionName::Server => "The listener for clients.",
+        SectionName::Listener => {
+            "A listener of which more is said than its address, once for each; or one table in \
+             `admin.listen`. See [the guide](../guide/listening.md)."
+        }
         SectionName::Admin => "The listener for operators.",
         SectionName::Store => "Where jobs are kept.",
         SectionName::Log => "What is logged.",
@@ -143,6 +148,13 @@ pub fn defaults_toml() -> String {
                     .filter(|key| !OWN.contains(&key.name))
                     .for_each(|key| entry(&mut out, key));
             }
+            SectionName::Listener => {
+                out.push_str(
+                    "\n# A listener of which more is said than its address, instead of `listen` \
+                     above.\n# [[server.listen]]\n",
+                );
+                section.keys().for_each(|key| commented(&mut out, key));
+            }
             SectionName::Retry => {
                 out.push_str(&format!("\n# {}\n[defaults.retry]\n", about(section)));
                 section.keys().for_each(|key| entry(&mut out, key));
@@ -178,6 +190,16 @@ fn entry(out: &mut String, key: &Key) {
             out.push_str(&format!("# {} = {example}\n", key.name));
         }
     }
+}
+
+/// A key, commented out in any case.
+fn commented(out: &mut String, key: &Key) {
+    comment(out, key);
+    let value = match key.default {
+        Fallback::Is(value) => value,
+        Fallback::Otherwise { example, .. } | Fallback::Required { example } => example,
+    };
+    out.push_str(&format!("# {} = {value}\n", key.name));
 }
 
 fn comment(out: &mut String, key: &Key) {

@@ -3,7 +3,7 @@
 
 use crate::error::{Code, Finding, Findings};
 use crate::keys::{self, Kind, SectionName};
-use crate::tree::{Entry, Origin, Table, Value};
+use crate::tree::{Entry, Node, Origin, Table, Value};
 use crate::value::{Setting, Wrong};
 
 /// Who gave a value, from strong to weak.
@@ -92,7 +92,16 @@ impl<'a> Section<'a> {
         strongest.flatten()
     }
 
-    fn bad_value(&self, name: &str, path: &str, wrong: Wrong) -> Finding {
+    /// What was written for a key by the strongest layer that has it, and the key in messages.
+    pub(crate) fn written(&self, name: &str) -> Option<(&'a Node, String)> {
+        self.layers.iter().find_map(|layer| {
+            let node = layer.table.get(name)?;
+            Some((node, format!("{}.{name}", layer.shown)))
+        })
+    }
+
+    /// What is wrong with a value of one of its keys.
+    pub(crate) fn bad_value(&self, name: &str, path: &str, wrong: Wrong) -> Finding {
         let kind = self.name.key(name).map(|key| key.kind);
         let words = kind.map_or(&[][..], Kind::words);
         let near = wrong
@@ -226,6 +235,9 @@ fn unknown_key(
         .find(|other| Some(*other) != section && other.key(&entry.name).is_some());
     match home {
         Some(SectionName::Route) => finding.help("this is a key of [[route]] and [defaults]"),
+        Some(SectionName::Listener) => {
+            finding.help("this is a key of a table in `listen`, as in [[server.listen]]")
+        }
         Some(SectionName::Retry) => finding.help("this is a key of `retry` in a [[route]]"),
         Some(home) => finding.help(format!("this is a key of [{}]", home.as_str())),
         None => finding,

@@ -4,23 +4,23 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use raincheck_core::limits as bounds;
 
 use crate::behind::Behind;
 use crate::error::Findings;
-use crate::plan::{Admin, Format, Level, Limits, Log, Server, Store};
+use crate::listener;
+use crate::plan::{Address, Admin, Format, Level, Limits, Listener, Log, Peers, Server, Store};
 use crate::section::{Given, Section};
-use crate::value::{AddressOrOff, Choice, Count, HeadSize, Positive, PublicUrl, UrlPath, Word};
+use crate::value::{Choice, Count, HeadSize, Positive, PublicUrl, UrlPath, Word};
 
 /// `[server]` as written: what was given.
 #[derive(Debug)]
 pub(crate) struct Written {
-    pub(crate) listen: Option<Given<Vec<SocketAddr>>>,
+    pub(crate) listen: Option<Given<Vec<Listener>>>,
     pub(crate) behind: Option<Given<Choice<Behind>>>,
     jobs_path: Option<Given<UrlPath>>,
     public_url: Option<Given<PublicUrl>>,
-    trusted_proxies: Option<Given<Vec<IpNet>>>,
+    trusted_proxies: Option<Given<Peers>>,
     grace: Option<Given<Duration>>,
     header_timeout: Option<Given<Positive>>,
     body_timeout: Option<Given<Positive>>,
@@ -34,7 +34,7 @@ impl Written {
     /// Reads every key of the section.
     pub(crate) fn read(section: &Section<'_>, findings: &mut Findings) -> Self {
         Self {
-            listen: section.get("listen", findings),
+            listen: listener::several(section, findings),
             behind: section.get("behind", findings),
             jobs_path: section.get("jobs_path", findings),
             public_url: section.get("public_url", findings),
@@ -54,9 +54,9 @@ impl Written {
         self.behind.as_ref().map(|given| given.value.0)
     }
 
-    /// The addresses that hold.
-    pub(crate) fn listen(&self) -> Vec<SocketAddr> {
-        let all = SocketAddr::from(([0, 0, 0, 0], 8080));
+    /// The listeners that hold.
+    pub(crate) fn listen(&self) -> Vec<Listener> {
+        let all = Listener::at(Address::Tcp(SocketAddr::from(([0, 0, 0, 0], 8080))));
         self.listen
             .as_ref()
             .map_or_else(|| vec![all], |given| given.value.clone())
@@ -94,21 +94,26 @@ impl Written {
 }
 
 /// `admin.listen` as written.
-pub(crate) fn admin(section: &Section<'_>, findings: &mut Findings) -> Option<Given<AddressOrOff>> {
-    section.get("listen", findings)
+pub(crate) type AdminListen = Option<Given<Option<Listener>>>;
+
+/// `[admin]`.
+pub(crate) fn admin(section: &Section<'_>, findings: &mut Findings) -> AdminListen {
+    listener::one_or_off(section, findings)
 }
 
-/// The address that holds.
-pub(crate) fn admin_listen(given: Option<&Given<AddressOrOff>>) -> Option<SocketAddr> {
-    given.map_or(Some(SocketAddr::from(([127, 0, 0, 1], 9090))), |given| {
-        given.value.0
-    })
+/// The listener that holds.
+pub(crate) fn admin_listen(given: &AdminListen) -> Option<Listener> {
+    let own = SocketAddr::from(([127, 0, 0, 1], 9090));
+    match given {
+        Some(given) => given.value.clone(),
+        None => Some(Listener::at(Address::Tcp(own))),
+    }
 }
 
 /// `[admin]` as used.
-pub(crate) fn resolve_admin(given: Option<Given<AddressOrOff>>) -> Admin {
+pub(crate) fn resolve_admin(given: &AdminListen) -> Admin {
     Admin {
-        listen: admin_listen(given.as_ref()),
+        listen: admin_listen(given),
     }
 }
 

@@ -71,6 +71,8 @@ pub(crate) fn variables() -> Vec<(String, Vec<&'static str>)> {
         match key.section {
             SectionName::Route if keys::OWN.contains(&key.name) || key.name == "retry" => {}
             SectionName::Route => all.push(vec!["defaults", key.name]),
+            // Whoever wants more than addresses writes a file.
+            SectionName::Listener => {}
             SectionName::Retry => all.push(vec!["defaults", "retry", key.name]),
             SectionName::Server
             | SectionName::Admin

@@ -1,7 +1,9 @@
 //! One value of a config at a time: from what was written to what is meant.
 
 mod net;
+mod socket;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +13,8 @@ use raincheck_core::route::Pattern;
 use crate::error::{Code, DocumentKind};
 use crate::tree::{Node, Origin, Value};
 use crate::units::{self, UnitError};
-pub(crate) use net::{AddressOrOff, PublicUrl, UrlPath};
+pub(crate) use net::{PublicUrl, UrlPath};
+pub(crate) use socket::FileMode;
 
 /// Something a key can hold.
 pub(crate) trait Setting: Sized {
@@ -35,7 +38,7 @@ pub(crate) struct Wrong {
 }
 
 impl Wrong {
-    fn new(node: &Node, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(node: &Node, reason: impl Into<String>) -> Self {
         let at = node.at.clone();
         Self {
             at,
@@ -111,23 +114,11 @@ fn several<T>(
     node: &Node,
     read: impl Fn(&Node) -> Result<T, Vec<Wrong>>,
 ) -> Result<Vec<T>, Vec<Wrong>> {
-    let split: Vec<Node>;
-    let parts = match &node.value {
-        Value::List(list) => list.as_slice(),
-        Value::Text(text) if untyped(node) => {
-            let part = |part: &str| Node {
-                value: Value::Text(part.trim().to_owned()),
-                at: node.at.clone(),
-            };
-            split = text.split(',').map(part).collect();
-            &split
-        }
-        _ => std::slice::from_ref(node),
-    };
+    let parts = parts(node);
     let mut values = Vec::with_capacity(parts.len());
     // What is wrong and reported already adds nothing here.
     let (mut wrongs, mut whole) = (Vec::new(), true);
-    for part in parts {
+    for part in parts.iter() {
         match read(part) {
             Ok(value) => values.push(value),
             Err(wrong) => {
@@ -137,6 +128,21 @@ fn several<T>(
         }
     }
     if whole { Ok(values) } else { Err(wrongs) }
+}
+
+/// The values in an array, or the one that stands without; outside of a file separated by commas.
+pub(crate) fn parts(node: &Node) -> Cow<'_, [Node]> {
+    match &node.value {
+        Value::List(list) => Cow::Borrowed(list),
+        Value::Text(text) if untyped(node) => {
+            let part = |part: &str| Node {
+                value: Value::Text(part.trim().to_owned()),
+                at: node.at.clone(),
+            };
+            Cow::Owned(text.split(',').map(part).collect())
+        }
+        _ => Cow::Borrowed(std::slice::from_ref(node)),
+    }
 }
 
 fn unit_error(node: &Node, error: &UnitError) -> Vec<Wrong> {

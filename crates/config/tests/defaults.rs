@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use raincheck_config::keys::{Fallback, KEYS, SectionName};
+use raincheck_config::plan::{Address, Listener};
 use raincheck_config::{DEFAULTS, Overrides, load, reference};
 use raincheck_core::route::{HoldUntil, Mode, OnDisconnect, Pattern, RetryPolicy};
 
@@ -16,11 +17,19 @@ fn upstream() -> Overrides {
 #[test]
 fn an_upstream_is_enough() {
     let plan = load(None, [], &upstream()).unwrap();
-    assert_eq!(plan.server.listen, ["0.0.0.0:8080".parse().unwrap()]);
+    let listen = Listener {
+        address: Address::Tcp("0.0.0.0:8080".parse().unwrap()),
+        mode: 0o660,
+    };
+    assert_eq!(plan.server.listen, [listen]);
     assert_eq!(plan.server.jobs_path, "/jobs");
     assert_eq!(plan.server.grace, Duration::from_secs(30));
     assert_eq!(plan.server.keep_alive, Duration::from_secs(75));
-    assert_eq!(plan.admin.listen, Some("127.0.0.1:9090".parse().unwrap()));
+    let admin = plan
+        .admin
+        .listen
+        .map(|listener| listener.address.to_string());
+    assert_eq!(admin.as_deref(), Some("127.0.0.1:9090"));
     assert_eq!(plan.store.path.to_str(), Some("raincheck-data"));
     assert_eq!(plan.warnings, []);
 
@@ -81,11 +90,11 @@ fn every_example_of_the_reference_loads() {
     let text: String = DEFAULTS
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some(rest) if is_key(rest) => format!("{rest}\n"),
+            Some(rest) if is_key(rest) || rest == "[[server.listen]]" => format!("{rest}\n"),
             _ => format!("{line}\n"),
         })
-        // Said twice, as a table and as a section.
-        .filter(|line| !line.starts_with("retry = "))
+        // Said twice, as a value and as a section.
+        .filter(|line| !line.starts_with("retry = ") && !line.starts_with("listen = \"0.0.0.0"))
         .collect();
     assert!(text.contains("\nbehind = ") && text.contains("\nidle_timeout = "));
     load(Some(("all.toml", &text)), [], &Overrides::default())
@@ -104,6 +113,7 @@ fn the_parser_reads_every_key() {
     for key in KEYS {
         let (section, path) = match key.section {
             SectionName::Route => ("[[route]]", "route.1"),
+            SectionName::Listener => ("[[server.listen]]", "server.listen.1"),
             SectionName::Retry => ("[defaults.retry]", "defaults.retry"),
             _ => ("", key.section.as_str()),
         };
@@ -166,7 +176,8 @@ fn every_key_is_documented() {
         );
         if let Fallback::Is(value) = key.default {
             assert!(
-                DEFAULTS.contains(&format!("\n{} = {value}\n", key.name)),
+                DEFAULTS.contains(&format!("\n{} = {value}\n", key.name))
+                    || DEFAULTS.contains(&format!("\n# {} = {value}\n", key.name)),
                 "{}",
                 key.name
             );

@@ -43,13 +43,13 @@ fn variables_and_flags_are_shown_as_given() {
      --> environment:1:34
       |
     1 | RAINCHECK_SERVER_TRUSTED_PROXIES=10.0.0.0/8, everyone
-      |                                  ^^^^^^^^^^^^^^^^^^^^ expected networks such as ["10.0.0.0/8", "192.0.2.7"]
+      |                                  ^^^^^^^^^^^^^^^^^^^^ expected networks such as ["10.0.0.0/8", "192.0.2.7", "unix"]
 
     error: bad value for `listen`: it is not an IP address and a port
      --> command line:1:10
       |
     1 | --listen :8080
-      |          ^^^^^ expected an address such as "0.0.0.0:8080" or "[::]:8080", or an array of them
+      |          ^^^^^ expected an address such as "0.0.0.0:8080" or "unix:/run/raincheck.sock", a table with the keys of a listener, or an array of them
       |
       = help: write "0.0.0.0:8080" for all addresses
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use raincheck_config::plan::Address;
 use raincheck_config::{Overrides, Plan, load};
 use raincheck_core::route::{HoldUntil, Mode};
 
@@ -60,6 +61,13 @@ fn own_keys_come_before_defaults_key_by_key() {
     assert_eq!(retries, [(4, 2), (2, 2)]);
 }
 
+fn port(plan: &Plan) -> u16 {
+    match plan.server.listen[0].address {
+        Address::Tcp(addr) => addr.port(),
+        ref other => panic!("{other}"),
+    }
+}
+
 #[test]
 fn variables_come_before_the_file() {
     let environment = [
@@ -77,11 +85,12 @@ fn variables_come_before_the_file() {
     ];
     let plan = plan(FILE, &environment, &Overrides::default());
     assert_eq!(plan.server.listen.len(), 2);
-    assert_eq!(plan.server.listen[0].port(), 2000);
+    assert_eq!(port(&plan), 2000);
     assert_eq!(plan.server.max_connections, 7);
     let proxies: Vec<_> = plan
         .server
         .trusted_proxies
+        .networks
         .iter()
         .map(ToString::to_string)
         .collect();
@@ -110,7 +119,7 @@ fn variables_and_flags_for_all_routes_come_before_own_keys() {
     let plan = plan_of(flags);
     assert_eq!(holds(&plan), [14, 14]);
     assert!(plan.routes.iter().all(|route| route.mode == Mode::Async));
-    assert_eq!(plan.server.listen[0].port(), 3000);
+    assert_eq!(port(&plan), 3000);
 }
 
 #[test]
@@ -135,7 +144,7 @@ fn empty_variables_and_those_of_kubernetes_and_commands_are_ignored() {
         ("PATH", "/bin"),
     ];
     let plan = plan(FILE, &environment, &Overrides::default());
-    assert_eq!(plan.server.listen[0].port(), 1000);
+    assert_eq!(port(&plan), 1000);
 }
 
 #[test]

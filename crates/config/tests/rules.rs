@@ -25,6 +25,9 @@ fn found(sections: &str, route: &str) -> Vec<String> {
         let code = match finding.code() {
             Code::NoEffect => "no_effect",
             Code::Conflict => "conflict",
+            Code::BadValue => "bad_value",
+            Code::Missing => "missing",
+            Code::UnknownKey => "unknown_key",
             other => panic!("{other:?}"),
         };
         format!("{severity} {code} {}", finding.key_path().unwrap_or("-"))
@@ -184,6 +187,31 @@ fn listeners_do_not_meet() {
     );
     let twice = "[server]\nlisten = [\"127.0.0.1:80\", \"0.0.0.0:80\"]";
     assert_eq!(found(twice, ""), ["error conflict server.listen"]);
+    let twice = "[[server.listen]]\naddress = \"unix:a\"\n[admin]\nlisten = \"unix:a\"";
+    assert_eq!(found(twice, ""), [clash]);
+}
+
+#[test]
+fn a_listener_is_an_address_or_a_table() {
+    let bad = "error bad_value server.listen";
+    assert_eq!(found("[server]\nlisten = []", ""), [bad]);
+    assert_eq!(found("[server]\nlisten = 80", ""), [bad]);
+    let list = "[server]\nlisten = [\"unix:/run/a\", \"unix:\", \"fd:\", { address = \"fd:web\" }]";
+    let (second, third) = (format!("{bad}.2"), format!("{bad}.3"));
+    assert_eq!(found(list, ""), [second, third]);
+    let table = "[[server.listen]]\naddress = \"0.0.0.0:1\"\nmode = \"0600\"\nmod = 1\n\
+                 [[server.listen]]\nmode = \"888\"\n[admin]\nlisten = { address = \"fd:3\" }";
+    assert_eq!(
+        found(table, ""),
+        [
+            "warning no_effect server.listen.1.mode",
+            "error unknown_key server.listen.1.mod",
+            "error missing server.listen.2.address",
+            "error bad_value server.listen.2.mode",
+        ]
+    );
+    let long = format!("[admin]\nlisten = \"unix:{}\"", "x".repeat(101));
+    assert_eq!(found(&long, ""), ["error bad_value admin.listen"]);
 }
 
 #[test]

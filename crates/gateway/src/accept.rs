@@ -2,17 +2,17 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::connection;
+use crate::address::Address;
 use crate::connection::socket::Wire;
+use crate::connection::stream::Raw;
 use crate::drain::Wish;
 use crate::server::{Handler, Peer, Shared};
 
@@ -28,20 +28,58 @@ pub trait Door: Send + Sync + 'static {
     type Stream: Wire;
 
     /// The next connection and the address of its client.
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Stream, SocketAddr)>>;
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Stream, Address)>>;
 }
 
 impl Door for TcpListener {
     type Stream = TcpStream;
 
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        Self::poll_accept(self, cx)
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, Address)>> {
+        let (stream, addr) = ready!(Self::poll_accept(self, cx))?;
+        Poll::Ready(Ok((stream, Address::Tcp(addr))))
     }
+}
+
+/// Any socket whose connections are served as what they all have in common.
+pub(crate) enum AnySocket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Door for AnySocket {
+    type Stream = Raw;
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Raw, Address)>> {
+        Poll::Ready(Ok(match self {
+            Self::Tcp(listener) => {
+                let (stream, addr) = ready!(listener.poll_accept(cx))?;
+                (Raw::Tcp(stream), Address::Tcp(addr))
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = ready!(listener.poll_accept(cx))?;
+                (Raw::Unix(stream), Address::Unix(None))
+            }
+        }))
+    }
+}
+
+/// How a connection is served from its first byte to its close.
+pub(crate) trait Serve<S, H>: Send + Sync + 'static {
+    fn serve(
+        stream: S,
+        handler: Arc<H>,
+        peer: Peer,
+        shared: &Shared,
+    ) -> impl Future<Output = ()> + Send;
 }
 
 /// Accepts until the server drains. What had already been queued by the kernel then is still
 /// accepted, as its clients believe to be connected.
-pub(crate) async fn run<D: Door, H: Handler>(door: D, handler: Arc<H>, shared: Arc<Shared>) {
+pub(crate) async fn run<D: Door, H: Handler, V: Serve<D::Stream, H>>(
+    door: D,
+    handler: Arc<H>,
+    shared: Arc<Shared>,
+) {
     loop {
         let accepted = tokio::select! {
             biased;
@@ -49,18 +87,18 @@ pub(crate) async fn run<D: Door, H: Handler>(door: D, handler: Arc<H>, shared: A
             accepted = next(&door, &shared) => accepted,
         };
         match accepted {
-            Ok((slot, stream, addr)) => spawn(slot, stream, addr, &handler, &shared),
+            Ok((slot, stream, addr)) => spawn::<_, _, V>(slot, stream, addr, &handler, &shared),
             Err(error) => survive(&error).await,
         }
     }
-    drain_backlog(&door, &handler, &shared).await;
+    drain_backlog::<D, H, V>(&door, &handler, &shared).await;
 }
 
 /// The next socket, once there is room for it. Cancel safe: a socket is never taken and dropped.
 async fn next<D: Door>(
     door: &D,
     shared: &Shared,
-) -> io::Result<(OwnedSemaphorePermit, D::Stream, SocketAddr)> {
+) -> io::Result<(OwnedSemaphorePermit, D::Stream, Address)> {
     let slot = Arc::clone(&shared.slots)
         .acquire_owned()
         .await
@@ -70,29 +108,34 @@ async fn next<D: Door>(
 }
 
 /// Takes what the kernel has queued, without waiting for more.
-async fn drain_backlog<D: Door, H: Handler>(door: &D, handler: &Arc<H>, shared: &Arc<Shared>) {
+async fn drain_backlog<D: Door, H: Handler, V: Serve<D::Stream, H>>(
+    door: &D,
+    handler: &Arc<H>,
+    shared: &Arc<Shared>,
+) {
     while let Ok(slot) = Arc::clone(&shared.slots).try_acquire_owned() {
         let polled = poll_fn(|cx| Poll::Ready(door.poll_accept(cx))).await;
         let Poll::Ready(Ok((stream, addr))) = polled else {
             return;
         };
-        spawn(slot, stream, addr, handler, shared);
+        spawn::<_, _, V>(slot, stream, addr, handler, shared);
     }
 }
 
-fn spawn<H: Handler>(
+fn spawn<S: Wire, H: Handler, V: Serve<S, H>>(
     slot: OwnedSemaphorePermit,
-    stream: impl Wire,
-    addr: SocketAddr,
+    stream: S,
+    addr: Address,
     handler: &Arc<H>,
     shared: &Arc<Shared>,
 ) {
-    let local = stream.local().unwrap_or(shared.local);
+    let local = stream.local().map(Address::Tcp);
+    let local = local.unwrap_or_else(|| shared.local.clone());
     let peer = Peer::new(addr, local, CONNECTIONS.fetch_add(1, Ordering::Relaxed));
     let handler = Arc::clone(handler);
     let open = Open::new(Arc::clone(shared), slot);
     shared.tasks.spawn(async move {
-        connection::serve(stream, handler, peer, &open.shared).await;
+        V::serve(stream, handler, peer, &open.shared).await;
         drop(open);
     });
 }
@@ -106,6 +149,7 @@ struct Open {
 impl Open {
     fn new(shared: Arc<Shared>, slot: OwnedSemaphorePermit) -> Self {
         shared.open.fetch_add(1, Ordering::AcqRel);
+        shared.front.metrics.opened();
         Self {
             shared,
             _slot: slot,
@@ -116,6 +160,7 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.shared.open.fetch_sub(1, Ordering::AcqRel);
+        self.shared.front.metrics.closed();
     }
 }
 

@@ -8,6 +8,7 @@ mod http2;
 pub(crate) mod pulse;
 pub(crate) mod sniff;
 pub(crate) mod socket;
+pub(crate) mod stream;
 mod streams;
 mod tracked;
 
@@ -20,6 +21,7 @@ use hyper::body::Incoming;
 
 use raincheck_core::problem::ProblemCode;
 
+use crate::accept::Serve;
 use crate::drain::Wish;
 use crate::refusals;
 use crate::server::{Abort, Handler, Peer, Shared};
@@ -29,13 +31,17 @@ use sniff::{Protocol, Sniffed};
 use socket::Wire;
 use tracked::Tracked;
 
+/// Serves what is HTTP from its first byte.
+pub(crate) struct Plain;
+
+impl<S: Wire, H: Handler> Serve<S, H> for Plain {
+    async fn serve(stream: S, handler: Arc<H>, peer: Peer, shared: &Shared) {
+        serve(stream, handler, peer, shared).await;
+    }
+}
+
 /// Serves one connection to its end.
-pub(crate) async fn serve<H: Handler, S: Wire>(
-    mut stream: S,
-    handler: Arc<H>,
-    peer: Peer,
-    shared: &Shared,
-) {
+async fn serve<H: Handler, S: Wire>(mut stream: S, handler: Arc<H>, peer: Peer, shared: &Shared) {
     let mut first = Sniffed::default();
     let protocol = tokio::select! {
         biased;
@@ -64,7 +70,7 @@ fn record(end: &End, peer: &Peer, shared: &Shared) {
     } else if shared.switch.wish() >= Wish::Drain {
         shared.ended.fetch_add(1, Ordering::AcqRel);
     }
-    let client = peer.addr;
+    let client = &peer.addr;
     match end {
         End::Done => {}
         End::Failed(error) => match http2::broken_rule(error) {
@@ -126,7 +132,7 @@ pub(crate) mod testing {
     use tokio::io::DuplexStream;
 
     use super::{Served, http1, sniff::Sniffed, socket::Wire};
-    use crate::server::{Handler, Peer, ServerOptions, Shared};
+    use crate::server::{Address, Front, Handler, Peer, ServerOptions, Shared};
 
     impl Wire for DuplexStream {
         fn abort(&self) {}
@@ -134,13 +140,13 @@ pub(crate) mod testing {
 
     /// Serves HTTP/1 on one end of a pipe.
     pub(crate) async fn serve<H: Handler>(stream: DuplexStream, handler: Arc<H>) {
-        let local = ([127, 0, 0, 1], 80).into();
+        let local = Address::Tcp(([127, 0, 0, 1], 80).into());
         let served = Served {
             handler,
-            peer: Peer::new(local, local, 0),
+            peer: Peer::new(local.clone(), local.clone(), 0),
             pulse: Arc::default(),
         };
-        let shared = Shared::new(ServerOptions::default(), local);
+        let shared = Shared::new(ServerOptions::default(), local, Front::default());
         let first = Sniffed::default();
         http1::serve(stream, first, served, &shared).await;
     }

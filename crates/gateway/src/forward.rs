@@ -21,7 +21,6 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Uri, Version};
-use ipnet::IpNet;
 use memchr::memmem::Finder;
 use raincheck_core::ambient::Ambient;
 use raincheck_core::head::RequestHead;
@@ -29,6 +28,7 @@ use raincheck_core::hop;
 use raincheck_core::problem::{Problem, ProblemCode};
 
 use crate::server::Peer;
+use crate::trusted::Trusted;
 use origin::Origin;
 
 /// Fields that are added on the way, here and with each attempt: room for them is made once.
@@ -36,7 +36,7 @@ const OURS: usize = 11;
 
 /// Makes upstream heads. One serves all requests of a process.
 pub(crate) struct Forwarder {
-    trusted: Vec<IpNet>,
+    trusted: Trusted,
     ambient: Arc<dyn Ambient>,
     name: Finder<'static>,
     via: [HeaderValue; 3],
@@ -45,7 +45,7 @@ pub(crate) struct Forwarder {
 impl Forwarder {
     /// A forwarder that believes the forwarding fields of these networks, and that knows its own
     /// `Via` by a name nobody else has, other gateways of the same make included.
-    pub(crate) fn new(trusted: Vec<IpNet>, ambient: Arc<dyn Ambient>) -> Self {
+    pub(crate) fn new(trusted: Trusted, ambient: Arc<dyn Ambient>) -> Self {
         let mut name = "raincheck-".to_owned();
         let mut instance = [0; 6];
         ambient.fill(&mut instance);
@@ -89,8 +89,7 @@ impl Forwarder {
     }
 
     fn trusts(&self, peer: &Peer) -> bool {
-        let addr = peer.addr.ip().to_canonical();
-        self.trusted.iter().any(|net| net.contains(&addr))
+        self.trusted.contains(&peer.addr)
     }
 
     fn check_loop(&self, headers: &HeaderMap) -> Result<(), Problem> {
@@ -125,7 +124,10 @@ fn host_value(parts: &Parts, peer: &Peer) -> HeaderValue {
     }
     match parts.uri.authority() {
         Some(authority) => owned(authority.as_str().to_owned()),
-        None => owned(peer.local.to_string()),
+        None => match peer.local.tcp() {
+            Some(local) => owned(local.to_string()),
+            None => HeaderValue::from_static("localhost"),
+        },
     }
 }
 

@@ -4,6 +4,7 @@
 //! listeners are; `guard` and `check` refuse what two servers could read in two ways.
 
 mod accept;
+mod address;
 mod async_mode;
 mod auto_mode;
 mod check;
@@ -16,7 +17,9 @@ pub mod fuzzing;
 mod guard;
 mod host;
 mod intake;
+mod listener;
 mod options;
+mod peer;
 mod refusals;
 pub mod server;
 pub mod service;
@@ -24,5 +27,7 @@ mod sync_mode;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod ticket;
+mod trusted;
 
 pub use options::Options;
+pub use trusted::Trusted;

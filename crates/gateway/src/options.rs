@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use ipnet::IpNet;
 use raincheck_core::limits;
+
+use crate::trusted::Trusted;
 
 /// Options of the data plane.
 #[derive(Debug, Clone)]
@@ -12,8 +13,8 @@ pub struct Options {
     pub jobs_path: String,
     /// Scheme and host to put before it; none: links are relative.
     pub public_url: Option<String>,
-    /// Networks whose forwarding headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Peers whose forwarding headers are believed.
+    pub trusted_proxies: Trusted,
     /// How long a client may send nothing while it owes us request body bytes.
     pub body_idle_timeout: Duration,
 }
@@ -23,7 +24,7 @@ impl Default for Options {
         Self {
             jobs_path: "/jobs".to_owned(),
             public_url: None,
-            trusted_proxies: Vec::new(),
+            trusted_proxies: Trusted::default(),
             body_idle_timeout: limits::CLIENT_BODY_IDLE_TIMEOUT,
         }
     }

@@ -45,7 +45,7 @@ pub(crate) fn say(peer: &Peer, problem: ProblemCode, reason: &str) {
     let Some(unsaid) = LINES.turn() else {
         return;
     };
-    let (client, connection, problem) = (peer.addr, peer.connection, problem.slug());
+    let (client, connection, problem) = (&peer.addr, peer.connection, problem.slug());
     if unsaid > 0 {
         tracing::info!(%client, connection, problem, reason, unsaid, "request refused");
     } else {

@@ -1,39 +1,33 @@
-//! A server of HTTP/1.1 and cleartext HTTP/2 for any handler: what the public and the admin
-//! listener both are.
+//! A server of HTTP/1.1 and HTTP/2 for any handler: what the public and the admin listener both
+//! are.
 
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use hyper::body::Incoming;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use raincheck_core::limits;
 use raincheck_core::problem::ProblemCode;
 
-use crate::accept::{self, Door};
+use raincheck_telemetry::ListenerMetrics;
+
+use crate::accept::{self, AnySocket, Door, Serve};
+pub use crate::address::Address;
+use crate::connection::Plain;
 use crate::drain::Switch;
+pub use crate::listener::Bound;
+pub use crate::peer::Peer;
 
 /// Any error of a body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// How long a peer may say nothing at all, not even to TCP, before the kernel asks whether it is
-/// still there. It is what finds a client that vanished during an hour-long wait.
-const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
-
-/// Bytes that the kernel holds for a client beyond what is on the wire. Without this a slow reader
-/// fills a send buffer of megabytes, and the kernel reports progress only by the third of it, so
-/// that an honest 20 KB/s would look like a client that takes nothing for a minute.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const UNSENT_BYTES: u32 = 256 * 1024;
 
 /// Answers requests. One value serves all connections of a server.
 pub trait Handler: Send + Sync + 'static {
@@ -61,33 +55,6 @@ pub trait Handler: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the request ends without an answer")]
 pub struct Abort;
-
-/// Whom a request came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
-    /// The other end of the connection.
-    pub addr: SocketAddr,
-    /// Our end of the connection.
-    pub local: SocketAddr,
-    /// Which connection, counted from the start of the process.
-    pub connection: u64,
-    /// The client's address as text, written once per connection and not once per request.
-    pub(crate) client: HeaderValue,
-}
-
-impl Peer {
-    /// The peer of one connection.
-    pub fn new(addr: SocketAddr, local: SocketAddr, connection: u64) -> Self {
-        let client = Bytes::from(addr.ip().to_canonical().to_string());
-        let unknown = |_| HeaderValue::from_static("unknown");
-        Self {
-            addr,
-            local,
-            connection,
-            client: HeaderValue::from_maybe_shared(client).unwrap_or_else(unknown),
-        }
-    }
-}
 
 /// Bounds of a server. The defaults are those of [`raincheck_core::limits`]. How long a client may
 /// fall silent within a body is up to whoever reads the body.
@@ -137,37 +104,20 @@ impl Default for ServerOptions {
     }
 }
 
-/// Binds and starts servers.
+/// What stands between a socket and HTTP.
+#[derive(Debug, Clone, Default)]
+pub struct Front {
+    /// What is counted of the connections.
+    pub metrics: ListenerMetrics,
+}
+
+/// Starts servers.
 #[derive(Debug)]
 pub struct Server;
 
 impl Server {
-    /// Opens a port, with a backlog that does not drop a burst of clients. Nothing is accepted
-    /// before [`Server::start`].
-    ///
-    /// # Errors
-    /// The address is in use, not ours, or not allowed.
-    pub fn bind(addr: SocketAddr) -> io::Result<Bound> {
-        let socket = Socket::new(
-            Domain::for_address(addr),
-            Type::STREAM.nonblocking().cloexec(),
-            Some(Protocol::TCP),
-        )?;
-        socket.set_reuse_address(true)?;
-        // Accepted sockets inherit these, which saves a system call each.
-        socket.set_tcp_nodelay(true)?;
-        let keepalive = TcpKeepalive::new()
-            .with_time(TCP_KEEPALIVE)
-            .with_interval(TCP_KEEPALIVE / 4);
-        socket.set_tcp_keepalive(&keepalive)?;
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        socket.set_tcp_notsent_lowat(UNSENT_BYTES)?;
-        socket.bind(&addr.into())?;
-        socket.listen(limits::LISTEN_BACKLOG)?;
-        Bound::from_listener(socket.into())
-    }
-
-    /// Serves a bound port until the handle is drained. Must be called inside a runtime.
+    /// Serves an open socket until the handle is drained, in plain text and uncounted. Must be
+    /// called inside a runtime.
     ///
     /// # Errors
     /// The runtime cannot register the socket.
@@ -176,45 +126,37 @@ impl Server {
         handler: Arc<H>,
         options: ServerOptions,
     ) -> io::Result<ServerHandle> {
-        let listener = tokio::net::TcpListener::from_std(bound.listener)?;
-        Ok(Self::serve(listener, bound.local, handler, options))
+        Self::start_behind(bound, Front::default(), handler, options)
     }
 
-    /// Serves the connections that come through `door`; `local` is where they believe to be.
-    pub(crate) fn serve<D: Door, H: Handler>(
-        door: D,
-        local: SocketAddr,
-        handler: Arc<H>,
-        options: ServerOptions,
-    ) -> ServerHandle {
-        let shared = Arc::new(Shared::new(options, local));
-        let accepting = accept::run(door, handler, Arc::clone(&shared));
-        shared.tasks.spawn(accepting);
-        ServerHandle { shared }
-    }
-}
-
-/// An open port that nobody serves yet.
-#[derive(Debug)]
-pub struct Bound {
-    listener: TcpListener,
-    local: SocketAddr,
-}
-
-impl Bound {
-    /// Takes over a socket that already listens.
+    /// The same, with something in front of HTTP.
     ///
     /// # Errors
-    /// It is not a listening socket.
-    pub fn from_listener(listener: TcpListener) -> io::Result<Self> {
-        let local = listener.local_addr()?;
-        SockRef::from(&listener).set_nonblocking(true)?;
-        Ok(Self { listener, local })
+    /// The runtime cannot register the socket.
+    pub fn start_behind<H: Handler>(
+        bound: Bound,
+        front: Front,
+        handler: Arc<H>,
+        options: ServerOptions,
+    ) -> io::Result<ServerHandle> {
+        let local = bound.address().clone();
+        let shared = Arc::new(Shared::new(options, local, front));
+        Ok(match bound.listen()? {
+            // Plain TCP is served as what it is: what all others need costs it nothing.
+            AnySocket::Tcp(listener) => Self::serve::<_, _, Plain>(listener, handler, shared),
+            listener => Self::serve::<_, _, Plain>(listener, handler, shared),
+        })
     }
 
-    /// Where it listens.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local
+    /// Serves the connections that come through `door`.
+    pub(crate) fn serve<D: Door, H: Handler, V: Serve<D::Stream, H>>(
+        door: D,
+        handler: Arc<H>,
+        shared: Arc<Shared>,
+    ) -> ServerHandle {
+        let accepting = accept::run::<D, H, V>(door, handler, Arc::clone(&shared));
+        shared.tasks.spawn(accepting);
+        ServerHandle { shared }
     }
 }
 
@@ -222,7 +164,8 @@ impl Bound {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) options: ServerOptions,
-    pub(crate) local: SocketAddr,
+    pub(crate) local: Address,
+    pub(crate) front: Front,
     pub(crate) switch: Switch,
     pub(crate) tasks: TaskTracker,
     pub(crate) slots: Arc<Semaphore>,
@@ -235,11 +178,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(options: ServerOptions, local: SocketAddr) -> Self {
+    pub(crate) fn new(options: ServerOptions, local: Address, front: Front) -> Self {
         Self {
             slots: Arc::new(Semaphore::new(options.connections_max)),
             options,
             local,
+            front,
             switch: Switch::default(),
             tasks: TaskTracker::new(),
             open: AtomicUsize::new(0),
@@ -266,8 +210,8 @@ pub struct ServerHandle {
 
 impl ServerHandle {
     /// Where it listens.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.shared.local
+    pub fn address(&self) -> &Address {
+        &self.shared.local
     }
 
     /// Connections that are open now.
@@ -304,37 +248,5 @@ impl fmt::Debug for ServerHandle {
             .field("local", &self.shared.local)
             .field("connections", &self.connections())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::TcpStream;
-
-    use super::*;
-
-    #[test]
-    fn accepted_sockets_inherit_what_the_listener_was_told() {
-        let bound = Server::bind(([127, 0, 0, 1], 0).into()).unwrap();
-        let _client = TcpStream::connect(bound.local_addr()).unwrap();
-        let accepted = loop {
-            match bound.listener.accept() {
-                Ok((stream, _)) => break stream,
-                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
-            }
-        };
-        let socket = SockRef::from(&accepted);
-        assert!(socket.tcp_nodelay().unwrap());
-        assert!(socket.keepalive().unwrap());
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        assert_eq!(socket.tcp_notsent_lowat().unwrap(), UNSENT_BYTES);
-    }
-
-    #[test]
-    fn a_port_in_use_is_an_error_and_one_just_left_is_not() {
-        let bound = Server::bind(([127, 0, 0, 1], 0).into()).unwrap();
-        assert!(Server::bind(bound.local_addr()).is_err());
-        // What allows a restart while old connections still linger.
-        assert!(SockRef::from(&bound.listener).reuse_address().unwrap());
     }
 }

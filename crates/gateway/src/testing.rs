@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use crate::accept::Door;
+use crate::connection::Plain;
 pub use crate::connection::socket::Wire;
-use crate::server::{Handler, Server, ServerHandle, ServerOptions};
+pub use crate::server::Address;
+use crate::server::{Front, Handler, Server, ServerHandle, ServerOptions, Shared};
 
 /// Serves the connections that come through `door` until the handle is drained. Must be called
 /// inside a runtime.
@@ -15,5 +17,6 @@ pub fn start<D: Door, H: Handler>(
     handler: Arc<H>,
     options: ServerOptions,
 ) -> ServerHandle {
-    Server::serve(door, local, handler, options)
+    let shared = Shared::new(options, Address::Tcp(local), Front::default());
+    Server::serve::<D, H, Plain>(door, handler, Arc::new(shared))
 }

@@ -1,54 +1,74 @@
-//! Opening ports: all of the plan, or none, with words for what went wrong.
+//! Opening sockets: all of the plan, or none, with words for what went wrong.
 
-use std::io::ErrorKind;
-use std::net::SocketAddr;
+mod passed;
+
+use std::io::{Error, ErrorKind};
 
 use raincheck_config::Plan;
-use raincheck_gateway::server::{Bound, Server};
+use raincheck_config::plan::{Address, Listener};
+use raincheck_gateway::server::Bound;
 
 use crate::exit::{Code, Failure};
+use passed::Passed;
 
-/// Open ports that nobody serves yet.
+/// Open sockets that nobody serves yet.
 pub struct Ports {
-    /// For clients.
+    /// For clients, in the order of the plan.
     pub public: Vec<Bound>,
     /// For operators.
     pub admin: Option<Bound>,
 }
 
 impl Ports {
-    /// Opens every port of the plan, or none.
+    /// Opens every socket of the plan, or none. Those that were passed to the process must all be
+    /// in the plan.
     pub fn open(plan: &Plan) -> Result<Self, Failure> {
-        let public: Result<Vec<_>, _> = plan
-            .server
-            .listen
-            .iter()
-            .map(|addr| bind(*addr, "server.listen"))
+        let mut passed = Passed::from_environment();
+        let public = plan.server.listen.iter();
+        let public: Result<Vec<_>, _> = public
+            .map(|listener| open(listener, "server.listen", &mut passed))
             .collect();
-        let admin = plan
-            .admin
-            .listen
-            .map(|addr| bind(addr, "admin.listen"))
-            .transpose()?;
-        Ok(Self {
+        let admin = plan.admin.listen.as_ref();
+        let admin = admin.map(|listener| open(listener, "admin.listen", &mut passed));
+        let ports = Self {
             public: public?,
-            admin,
-        })
+            admin: admin.transpose()?,
+        };
+        passed.refuse_rest()?;
+        Ok(ports)
     }
 }
 
-fn bind(addr: SocketAddr, key: &str) -> Result<Bound, Failure> {
-    Server::bind(addr).map_err(|error| {
-        let next = match error.kind() {
-            ErrorKind::AddrInUse => {
-                "another process has this port: stop that one, or choose another"
-            }
-            ErrorKind::PermissionDenied => "ports below 1024 need a privilege: choose another",
-            _ => "is it an address of this machine?",
-        };
-        Failure::new(
-            Code::PortInUse,
-            format!("cannot listen on {addr} ({key}): {error}; {next}"),
-        )
+fn open(listener: &Listener, key: &str, passed: &mut Passed) -> Result<Bound, Failure> {
+    let bound = match &listener.address {
+        Address::Tcp(addr) => Bound::tcp(*addr),
+        Address::Unix(path) => Bound::unix(path, listener.mode),
+        Address::Passed(name) => return passed.take(name, key),
+    };
+    bound.map_err(|error| {
+        let (address, why) = (&listener.address, why(&listener.address, &error));
+        let message = format!("cannot listen on {address} ({key}): {why}");
+        Failure::new(Code::PortInUse, message)
     })
+}
+
+/// What is wrong, and what to do.
+fn why(address: &Address, error: &Error) -> String {
+    let unix = matches!(address, Address::Unix(_));
+    match error.kind() {
+        ErrorKind::AddrInUse if unix => {
+            "another process listens there; stop that one, or choose another path".to_owned()
+        }
+        ErrorKind::AddrInUse => {
+            "another process has this port; stop that one, or choose another".to_owned()
+        }
+        ErrorKind::PermissionDenied if unix => {
+            format!("{error}; may this user write to the directory?")
+        }
+        ErrorKind::PermissionDenied => {
+            format!("{error}; ports below 1024 need a privilege: choose another")
+        }
+        _ if unix => format!("{error}; choose another path, or remove what is there"),
+        _ => format!("{error}; is it an address of this machine?"),
+    }
 }

@@ -10,10 +10,12 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use raincheck_api::{Api, Reload};
 use raincheck_config::Plan;
+use raincheck_config::plan::{Listener, Peers};
 use raincheck_core::ambient::Ambient;
 use raincheck_core::route::{Route, RouteTable};
 use raincheck_exchange::Payload;
-use raincheck_gateway::server::{Abort, Handler, Peer, Server, ServerHandle, ServerOptions};
+use raincheck_gateway::Trusted;
+use raincheck_gateway::server::{Abort, Front, Handler, Peer, Server, ServerHandle, ServerOptions};
 use raincheck_gateway::service::{Local, Service};
 use raincheck_runner::Runner;
 use raincheck_store::Store;
@@ -64,7 +66,7 @@ pub fn start(
     let gateway = raincheck_gateway::Options {
         jobs_path: jobs_path.clone(),
         public_url: public_url.clone(),
-        trusted_proxies: plan.server.trusted_proxies.clone(),
+        trusted_proxies: trusted(&plan.server.trusted_proxies),
         body_idle_timeout: plan.server.body_timeout,
     };
     let Opened { store, counts } = store;
@@ -86,17 +88,23 @@ pub fn start(
         public_url,
         reload,
     };
-    let api = Arc::new(Api::new(runner.clone(), metrics, api));
+    let api = Arc::new(Api::new(runner.clone(), Arc::clone(&metrics), api));
     let local: Box<dyn Local> = Box::new(JobApi(Arc::clone(&api)));
     let service = Arc::new(Service::new(runner.clone(), gateway, Some(local)));
-    let serve = |bound| Server::start(bound, Arc::clone(&service), options.clone());
-    let public = ports
-        .public
-        .into_iter()
-        .map(serve)
+    let fronts = plan.server.listen.iter().map(|one| front(one, &metrics));
+    let public = ports.public.into_iter().zip(fronts);
+    let public = public
+        .map(|(bound, front)| {
+            Server::start_behind(bound, front, Arc::clone(&service), options.clone())
+        })
         .collect::<Result<_, _>>()?;
-    let serve_admin = |bound| Server::start(bound, Arc::new(Admin(api)), options.clone());
-    let admin = ports.admin.map(serve_admin).transpose()?;
+    let fronts = plan.admin.listen.iter().map(|one| front(one, &metrics));
+    let admin = ports.admin.into_iter().zip(fronts).next();
+    let admin = admin
+        .map(|(bound, front)| {
+            Server::start_behind(bound, front, Arc::new(Admin(api)), options.clone())
+        })
+        .transpose()?;
     Ok(Gateway {
         public,
         admin,
@@ -108,6 +116,20 @@ pub fn start(
 /// Attempts in flight at most, over all routes.
 pub fn attempts(plan: &Plan) -> usize {
     usize::try_from(plan.limits.concurrency).unwrap_or(usize::MAX)
+}
+
+/// What stands between a listener's socket and HTTP.
+fn front(listener: &Listener, metrics: &Metrics) -> Front {
+    Front {
+        metrics: metrics.listener(&listener.address.to_string()),
+    }
+}
+
+fn trusted(peers: &Peers) -> Trusted {
+    Trusted {
+        networks: peers.networks.clone(),
+        unix: peers.unix,
+    }
 }
 
 /// The table of a plan's routes.

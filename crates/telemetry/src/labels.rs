@@ -1,4 +1,4 @@
-//! Label types; their cardinality is bounded by the number of routes and codes.
+//! Label types; their cardinality is bounded by the number of routes, listeners and codes.
 
 use prometheus_client::encoding::EncodeLabelSet;
 
@@ -43,4 +43,11 @@ pub struct JobsLabel {
 pub struct ProblemLabel {
     /// The code's slug.
     pub code: &'static str,
+}
+
+/// A listener.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ListenerLabel {
+    /// Where it listens, as the config says it.
+    pub listener: String,
 }

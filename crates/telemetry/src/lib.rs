@@ -4,10 +4,12 @@
 //! no global registry: whoever counts is handed a [`Metrics`].
 
 pub mod labels;
+mod listener;
 pub mod log;
 pub mod metrics;
 pub mod names;
 pub mod store;
 
+pub use listener::ListenerMetrics;
 pub use metrics::{Answer, Counted, Metrics, RouteMetrics};
 pub use store::StoreMetrics;

@@ -15,6 +15,7 @@ use raincheck_core::job::Status;
 use raincheck_core::problem::ProblemCode;
 
 use crate::labels::{AnswerLabel, AttemptLabel, JobsLabel, ProblemLabel, RouteLabel};
+use crate::listener::{ListenerMetrics, Listeners};
 use crate::names::{self, Name};
 use crate::store::StoreMetrics;
 
@@ -39,6 +40,7 @@ pub struct Metrics {
     oldest: Family<RouteLabel, Gauge>,
     in_flight: Gauge,
     problems: Family<ProblemLabel, Counter>,
+    listeners: Listeners,
 }
 
 /// What is counted elsewhere, as it is at a scrape.
@@ -174,6 +176,7 @@ impl Metrics {
         register(&mut registry, names::OLDEST, oldest.clone());
         register(&mut registry, names::IN_FLIGHT, in_flight.clone());
         register(&mut registry, names::PROBLEMS, problems.clone());
+        let listeners = Listeners::registered(&mut registry);
         let metrics = Self {
             registry,
             families,
@@ -182,6 +185,7 @@ impl Metrics {
             oldest,
             in_flight,
             problems,
+            listeners,
         };
         metrics.cover(routes);
         metrics
@@ -208,6 +212,11 @@ impl Metrics {
         self.problems
             .get_or_create(&ProblemLabel { code: code.slug() })
             .inc();
+    }
+
+    /// The metrics of a listener, by where the config says it listens.
+    pub fn listener(&self, listener: &str) -> ListenerMetrics {
+        self.listeners.of(listener)
     }
 
     /// All metrics as OpenMetrics text, with what is counted elsewhere as it is now. What is not
@@ -297,6 +306,7 @@ mod tests {
         let own = metrics.route(&route).unwrap();
         own.answer(Answer::Ticket, 202, Duration::from_millis(3));
         own.attempt(true, Duration::from_secs(2));
+        metrics.listener("[::]:80").opened();
         metrics.problem(raincheck_core::problem::ProblemCode::QueueFull);
         let text = metrics.expose(&Counted {
             jobs: vec![(route.clone(), Status::Queued, 7)],
@@ -310,6 +320,7 @@ mod tests {
             "raincheck_jobs{route=\"render\",status=\"queued\"} 7",
             "raincheck_jobs{route=\"render\",status=\"failed\"} 0",
             "raincheck_oldest_due_seconds{route=\"render\"} 61",
+            "raincheck_connections_open{listener=\"[::]:80\"} 1",
             "raincheck_store_commit_changes_sum 3.0",
             "raincheck_store_commit_seconds_bucket{le=\"0.001\"} 0",
             "raincheck_store_commit_seconds_bucket{le=\"0.0025\"} 1",

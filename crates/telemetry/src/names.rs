@@ -96,6 +96,22 @@ pub const COMMIT_CHANGES: Name = Name {
     meaning: "Changes that shared one commit.",
     since: "0.1.0",
 };
+/// Open connections.
+pub const CONNECTIONS_OPEN: Name = Name {
+    name: "raincheck_connections_open",
+    kind: "gauge",
+    labels: "listener",
+    meaning: "Connections of clients that are open now.",
+    since: "0.1.0",
+};
+/// Accepted connections.
+pub const CONNECTIONS: Name = Name {
+    name: "raincheck_connections_total",
+    kind: "counter",
+    labels: "listener",
+    meaning: "Connections of clients that were accepted.",
+    since: "0.1.0",
+};
 
 /// All of them.
 pub const ALL: [Name; 10] = [

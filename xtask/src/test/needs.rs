@@ -35,6 +35,11 @@ const NEEDS: &[Need] = &[
         "the commands of the README",
     ),
     need(
+        Detect::Program("systemd-socket-activate"),
+        "systemd",
+        "sockets that are passed on as systemd does it",
+    ),
+    need(
         Detect::Program("nginx"),
         "nginx-light",
         "a real proxy as the backend",

@@ -5,10 +5,14 @@ use crate::units;
 /// What a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// `IP:PORT`, one or several.
-    Addresses,
-    /// `IP:PORT` or `"off"`.
-    AddressOrOff,
+    /// Listeners, one or several.
+    Listeners,
+    /// A listener or `"off"`.
+    ListenerOrOff,
+    /// Where a listener is.
+    Address,
+    /// The permissions of a file.
+    FileMode,
     /// A directory.
     Directory,
     /// A prefix of URL paths.
@@ -51,10 +55,16 @@ impl Kind {
     /// What would be right, as in "expected ...".
     pub fn expecting(self) -> String {
         match self {
-            Self::Addresses => {
-                r#"an address such as "0.0.0.0:8080" or "[::]:8080", or an array of them"#.into()
+            Self::Listeners => {
+                r#"an address such as "0.0.0.0:8080" or "unix:/run/raincheck.sock", a table with the keys of a listener, or an array of them"#.into()
             }
-            Self::AddressOrOff => r#"an address such as "127.0.0.1:9090", or "off""#.into(),
+            Self::ListenerOrOff => {
+                r#"an address such as "127.0.0.1:9090", a table with the keys of a listener, or "off""#.into()
+            }
+            Self::Address => {
+                r#"an address such as "0.0.0.0:8080", "[::]:8080", "unix:/run/raincheck.sock" or "fd:raincheck.socket""#.into()
+            }
+            Self::FileMode => r#"octal permissions such as "0660""#.into(),
             Self::Directory => r#"a directory such as "raincheck-data""#.into(),
             Self::UrlPath => {
                 r#"a path such as "/jobs", not the root, without a slash at its end"#.into()
@@ -63,7 +73,7 @@ impl Kind {
             Self::Upstreams => {
                 r#"a URL of scheme, host and maybe port, such as "http://127.0.0.1:9000", or an array of them"#.into()
             }
-            Self::Networks => r#"networks such as ["10.0.0.0/8", "192.0.2.7"]"#.into(),
+            Self::Networks => r#"networks such as ["10.0.0.0/8", "192.0.2.7", "unix"]"#.into(),
             Self::Name => "1 to 64 letters, digits, '-', '_' or '.'".into(),
             Self::Pattern => {
                 r#""[METHOD[,METHOD]] [host]/path", such as "POST /render/{*path}""#.into()
@@ -85,8 +95,10 @@ impl Kind {
     /// A short name for tables.
     pub fn label(self) -> String {
         match self {
-            Self::Addresses => "address or addresses".into(),
-            Self::AddressOrOff => "address or `\"off\"`".into(),
+            Self::Listeners => "listener or listeners".into(),
+            Self::ListenerOrOff => "listener or `\"off\"`".into(),
+            Self::Address => "address".into(),
+            Self::FileMode => "octal permissions".into(),
             Self::Directory => "directory".into(),
             Self::UrlPath => "path".into(),
             Self::PublicUrl => "URL".into(),

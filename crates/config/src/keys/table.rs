@@ -1,5 +1,6 @@
 //! The table of keys itself, put together from one file for each group of sections.
 
+mod listener;
 mod route;
 mod server;
 
@@ -8,7 +9,7 @@ use super::Key;
 /// Every key, by section, in the order of the documentation.
 pub const KEYS: &[Key] = &joined::<COUNT>();
 
-const PARTS: [&[Key]; 2] = [server::KEYS, route::KEYS];
+const PARTS: [&[Key]; 3] = [server::KEYS, listener::KEYS, route::KEYS];
 
 const COUNT: usize = {
     let (mut count, mut part) = (0, 0);

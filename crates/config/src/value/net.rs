@@ -1,19 +1,12 @@
-//! Addresses, networks and URLs.
+//! URLs and their paths.
 
-use std::net::{IpAddr, SocketAddr};
-
-use ipnet::IpNet;
 use std::sync::Arc;
 
 use raincheck_core::limits::UPSTREAM_SERVERS;
 use raincheck_core::route::{Backends, Group, Member, Scheme, Upstream};
 
 use super::{Setting, Wrong, several, text};
-use crate::tree::{Node, Value};
-
-/// An address, or off.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AddressOrOff(pub(crate) Option<SocketAddr>);
+use crate::tree::Node;
 
 /// A prefix of URL paths.
 #[derive(Debug, Clone)]
@@ -22,57 +15,6 @@ pub(crate) struct UrlPath(pub(crate) String);
 /// The URL of a site without a slash at its end.
 #[derive(Debug, Clone)]
 pub(crate) struct PublicUrl(pub(crate) String);
-
-impl Setting for SocketAddr {
-    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
-        let text = text(node)?;
-        text.parse().map_err(|_| {
-            let wrong = Wrong::new(node, "it is not an IP address and a port");
-            match text.rsplit_once(':') {
-                Some(("" | "*", port)) if port.parse::<u16>().is_ok() => {
-                    wrong.with_help(format!("write \"0.0.0.0:{port}\" for all addresses"))
-                }
-                Some(("localhost", port)) if port.parse::<u16>().is_ok() => {
-                    wrong.with_help(format!("write \"127.0.0.1:{port}\""))
-                }
-                None if text.parse::<u16>().is_ok() => {
-                    wrong.with_help(format!("write \"0.0.0.0:{text}\" for all addresses"))
-                }
-                _ => vec![wrong],
-            }
-        })
-    }
-}
-
-impl Setting for Vec<SocketAddr> {
-    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
-        let list = several(node, SocketAddr::read)?;
-        if list.is_empty() {
-            return Err(vec![Wrong::new(node, "there is none")]);
-        }
-        Ok(list)
-    }
-}
-
-impl Setting for AddressOrOff {
-    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
-        match &node.value {
-            Value::Text(text) if text == "off" => Ok(Self(None)),
-            _ => SocketAddr::read(node).map(|address| Self(Some(address))),
-        }
-    }
-}
-
-impl Setting for Vec<IpNet> {
-    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
-        several(node, |part| {
-            let text = text(part)?;
-            let address = || text.parse::<IpAddr>().map(IpNet::from);
-            let network = text.parse::<IpNet>().or_else(|_| address());
-            network.map_err(|_| vec![Wrong::new(part, "it is not a network or address")])
-        })
-    }
-}
 
 impl Setting for UrlPath {
     fn read(node: &Node) -> Result<Self, Vec<Wrong>> {

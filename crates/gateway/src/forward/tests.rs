@@ -5,6 +5,7 @@ use raincheck_core::ambient::{Clock, Entropy};
 use raincheck_core::time::Timestamp;
 
 use super::*;
+use crate::server::Address;
 
 struct Fixed;
 
@@ -27,10 +28,22 @@ fn forward_as(
     trusted: &str,
     request: http::request::Builder,
 ) -> Result<RequestHead, Problem> {
-    let forwarder = Forwarder::new(vec![trusted.parse().unwrap()], Arc::new(Fixed));
-    let peer = Peer::new(peer.parse().unwrap(), "127.0.0.1:8080".parse().unwrap(), 1);
+    let forwarder = Forwarder::new(trust(trusted), Arc::new(Fixed));
+    let peer = Peer::new(address(peer), address("127.0.0.1:8080"), 1);
     let (parts, ()) = request.body(()).unwrap().into_parts();
     forwarder.request_head(parts, &peer)
+}
+
+/// A network, or "unix".
+fn trust(text: &str) -> Trusted {
+    Trusted {
+        networks: text.parse().into_iter().collect(),
+        unix: text == "unix",
+    }
+}
+
+fn address(text: &str) -> Address {
+    text.parse().map_or(Address::Unix(None), Address::Tcp)
 }
 
 fn lines(head: &RequestHead) -> Vec<String> {

@@ -12,7 +12,7 @@ use raincheck_core::job::Job;
 use raincheck_core::route::{Pattern, Route, RouteTable, Upstream};
 use raincheck_core::time::Timestamp;
 use raincheck_gateway::Options;
-use raincheck_gateway::server::{Server, ServerHandle, ServerOptions};
+use raincheck_gateway::server::{Bound, Server, ServerHandle, ServerOptions};
 use raincheck_gateway::service::Service;
 use raincheck_runner::Runner;
 use raincheck_store::model::ModelStore;
@@ -59,7 +59,7 @@ impl Rig {
             attempts: 100,
         });
         let service = Service::new(runner.clone(), Options::default(), None);
-        let bound = Server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let bound = Bound::tcp(([127, 0, 0, 1], 0).into()).unwrap();
         let server = Server::start(bound, Arc::new(service), ServerOptions::default()).unwrap();
         Self {
             store,
@@ -69,7 +69,7 @@ impl Rig {
     }
 
     pub fn addr(&self) -> SocketAddr {
-        self.server.local_addr()
+        self.server.address().tcp().unwrap()
     }
 
     pub async fn client(&self) -> Client {

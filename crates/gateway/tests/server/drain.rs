@@ -25,7 +25,7 @@ async fn requests_in_flight_finish_and_idle_connections_close() {
     });
     assert_eq!(idle.rest().await, "");
     assert_eq!(fresh.rest().await, "");
-    assert!(TcpStream::connect(rig.server.local_addr()).await.is_err());
+    assert!(TcpStream::connect(rig.addr()).await.is_err());
     assert!(!draining.is_finished());
     rig.paths.release.notify_one();
     let (head, body) = busy.answer().await;
@@ -76,7 +76,7 @@ async fn a_request_that_is_arriving_is_still_served() {
     }
     let server = rig.server.clone();
     let draining = tokio::spawn(async move { server.drain(LONG).await });
-    while TcpStream::connect(rig.server.local_addr()).await.is_ok() {
+    while TcpStream::connect(rig.addr()).await.is_ok() {
         tokio::task::yield_now().await;
     }
     client.send("lo").await;

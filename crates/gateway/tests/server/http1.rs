@@ -33,7 +33,7 @@ async fn a_connection_serves_many_requests_also_pipelined() {
     assert_eq!(rig.requests(), 53);
     assert_eq!(rig.server.connections(), 1);
     let peer = client.get("/peer").await;
-    let ends = (client.stream.local_addr().unwrap(), rig.server.local_addr());
+    let ends = (client.stream.local_addr().unwrap(), rig.addr());
     assert_eq!(peer, format!("{} {}", ends.0, ends.1));
 }
 

@@ -15,7 +15,7 @@ use crate::rig::{Rig, impatient};
 type Connection = JoinHandle<hyper::Result<()>>;
 
 async fn connect(rig: &Rig) -> (SendRequest<Full<Bytes>>, Connection) {
-    let stream = TcpStream::connect(rig.server.local_addr()).await.unwrap();
+    let stream = TcpStream::connect(rig.addr()).await.unwrap();
     let (send, conn) = handshake(TokioExecutor::new(), TokioIo::new(stream))
         .await
         .unwrap();
@@ -76,7 +76,7 @@ async fn a_drain_lets_streams_finish_and_takes_no_more() {
     rig.arrived().await;
     let server = rig.server.clone();
     let draining = tokio::spawn(async move { server.drain(Duration::from_secs(3600)).await });
-    while TcpStream::connect(rig.server.local_addr()).await.is_ok() {
+    while TcpStream::connect(rig.addr()).await.is_ok() {
         tokio::task::yield_now().await;
     }
     rig.paths.release.notify_one();

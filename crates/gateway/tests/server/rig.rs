@@ -13,7 +13,7 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use raincheck_gateway::server::{
-    Abort, BoxError, Handler, Peer, Server, ServerHandle, ServerOptions,
+    Abort, Bound, BoxError, Handler, Peer, Server, ServerHandle, ServerOptions,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -165,9 +165,13 @@ impl Rig {
             release: Notify::new(),
             dropped: Semaphore::new(0),
         });
-        let bound = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let bound = Bound::tcp(([127, 0, 0, 1], 0).into()).unwrap();
         let server = Server::start(bound, Arc::clone(&paths), options).unwrap();
         Self { server, paths }
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        self.server.address().tcp().unwrap()
     }
 
     /// Requests that reached the handler.
@@ -176,7 +180,7 @@ impl Rig {
     }
 
     pub async fn client(&self) -> Client {
-        let stream = TcpStream::connect(self.server.local_addr()).await.unwrap();
+        let stream = TcpStream::connect(self.addr()).await.unwrap();
         Client {
             stream,
             read: Vec::new(),

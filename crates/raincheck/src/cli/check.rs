@@ -36,9 +36,19 @@ fn routes(plan: &Plan) -> Vec<Route> {
     table.iter().map(|route| (**route).clone()).collect()
 }
 
+fn listeners(plan: &Plan) -> Vec<String> {
+    let listen = plan.server.listen.iter();
+    listen.map(|one| one.address.to_string()).collect()
+}
+
+fn admin(plan: &Plan) -> Option<String> {
+    let listen = plan.admin.listen.as_ref();
+    listen.map(|one| one.address.to_string())
+}
+
 fn show(plan: &Plan, out: Output) -> anyhow::Result<()> {
     warn(plan, out);
-    let listen: Vec<String> = plan.server.listen.iter().map(ToString::to_string).collect();
+    let listen: Vec<String> = listeners(plan);
     let behind = plan
         .server
         .behind
@@ -46,10 +56,7 @@ fn show(plan: &Plan, out: Output) -> anyhow::Result<()> {
     let off = || "off".to_owned();
     out.line(format_args!("listen  {}", listen.join(", ")))?;
     out.line(format_args!("behind  {behind}"))?;
-    out.line(format_args!(
-        "admin   {}",
-        plan.admin.listen.map_or_else(off, |at| at.to_string())
-    ))?;
+    out.line(format_args!("admin   {}", admin(plan).unwrap_or_else(off)))?;
     out.line(format_args!("store   {}", plan.store.path.display()))?;
     out.line("routes, in the order in which they are tried:")?;
     for (index, route) in routes(plan).iter().enumerate() {
@@ -109,9 +116,9 @@ fn document(plan: &Plan) -> Value {
     let routes: Vec<Value> = routes(plan).iter().map(route_document).collect();
     json!({
         "ok": true,
-        "listen": plan.server.listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "listen": listeners(plan),
         "behind": plan.server.behind.map(|behind| behind.as_str()),
-        "admin": plan.admin.listen.map(|at| at.to_string()),
+        "admin": admin(plan),
         "store": plan.store.path.display().to_string(),
         "routes": routes,
         "findings": plan.warnings,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use raincheck_config::{Overrides, Plan};
-use raincheck_gateway::server::{Server, ServerOptions};
+use raincheck_gateway::server::{Bound, Server, ServerOptions};
 
 use crate::ambient::System;
 use crate::cli::DemoArgs;
@@ -52,8 +52,8 @@ async fn demo(args: DemoArgs, directory: &Scratch, out: Output) -> anyhow::Resul
     let mut signals = Signals::listen()?;
     let work = Duration::from_secs(args.seconds);
     let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let backend = Server::bind(loopback(0)).context("cannot open a port for the backend")?;
-    let upstream = format!("http://{}", backend.local_addr());
+    let backend = Bound::tcp(loopback(0)).context("cannot open a port for the backend")?;
+    let upstream = format!("http://{}", backend.address());
     let backend = Server::start(
         backend,
         Arc::new(SlowBackend::new(work)),
@@ -99,7 +99,7 @@ fn plan(args: &DemoArgs, upstream: &str, listen: SocketAddr) -> anyhow::Result<P
 /// Explains, prints what to paste, and plays a client.
 async fn tell(gateway: &Gateway, args: &DemoArgs, out: Output) -> anyhow::Result<()> {
     let server = gateway.public.first().context("no listener")?;
-    let base = format!("http://{}", server.local_addr());
+    let base = format!("http://{}", server.address());
     out.say(format_args!(
         "A backend that takes {} s for each report, and raincheck in front of it.\n\
          Clients are held for {:?}; then they get a ticket, while the same request goes on.\n\n\

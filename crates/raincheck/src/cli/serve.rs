@@ -7,6 +7,7 @@ use std::sync::Arc;
 use raincheck_api::Reload;
 use raincheck_config::Plan;
 use raincheck_config::plan::Format;
+use raincheck_gateway::server::Address;
 use serde_json::json;
 
 use crate::ambient::System;
@@ -64,12 +65,12 @@ fn ready(gateway: &Gateway, route: Option<&str>, out: Output) -> anyhow::Result<
     let listen: Vec<String> = gateway
         .public
         .iter()
-        .map(|server| server.local_addr().to_string())
+        .map(|server| server.address().to_string())
         .collect();
     let admin = gateway
         .admin
         .as_ref()
-        .map(|server| server.local_addr().to_string());
+        .map(|server| server.address().to_string());
     if out.is_json() {
         return out.document(&json!({
             "event": "ready",
@@ -83,15 +84,29 @@ fn ready(gateway: &Gateway, route: Option<&str>, out: Output) -> anyhow::Result<
         "raincheck {} is ready on {at}",
         env!("CARGO_PKG_VERSION")
     ));
-    if let Some(admin) = &admin {
+    if let Some(admin) = &gateway.admin {
+        let (options, url) = reached(admin.address());
         out.say(format_args!(
-            "  admin:  http://{admin}/ (jobs, health, metrics)"
+            "  admin:  {options}{url} (jobs, health, metrics)"
         ));
     }
-    if let (Some(listen), Some(route)) = (listen.first(), route) {
+    if let (Some(server), Some(route)) = (gateway.public.first(), route) {
+        let (options, url) = reached(server.address());
         out.say(format_args!(
-            "  try:    curl -i http://{listen}/    (first route: {route})"
+            "  try:    curl -i {options}{url}    (first route: {route})"
         ));
     }
     Ok(())
+}
+
+/// How curl reaches an address: options before the URL, and the URL.
+fn reached(address: &Address) -> (String, String) {
+    match address {
+        Address::Tcp(addr) => (String::new(), format!("http://{addr}/")),
+        Address::Unix(path) => {
+            let path = path.as_deref().map(|path| path.display().to_string());
+            let options = format!("--unix-socket {} ", path.unwrap_or_default());
+            (options, "http://localhost/".to_owned())
+        }
+    }
 }

@@ -25,10 +25,11 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         section: SectionName::Server,
         name: "listen",
-        kind: Kind::Addresses,
+        kind: Kind::Listeners,
         default: Is(r#""0.0.0.0:8080""#),
         since: "0.1.0",
-        doc: "Where clients connect. Port 0 takes any free one.",
+        doc: "Where clients connect: addresses, or tables with the keys below. Port 0 takes any free \
+              one.",
     },
     Key {
         section: SectionName::Server,
@@ -69,7 +70,7 @@ pub(super) const KEYS: &[Key] = &[
         default: Is("[]"),
         since: "0.1.0",
         doc: "Peers whose `Forwarded` and `X-Forwarded-*` headers are believed; those of all \
-              others are dropped.",
+              others are dropped. `\"unix\"` stands for whoever comes through a Unix socket.",
     },
     Key {
         section: SectionName::Server,
@@ -134,7 +135,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         section: SectionName::Admin,
         name: "listen",
-        kind: Kind::AddressOrOff,
+        kind: Kind::ListenerOrOff,
         default: Is(r#""127.0.0.1:9090""#),
         since: "0.1.0",
         doc: "Where operators connect: every job, health, metrics. It asks for no password: \

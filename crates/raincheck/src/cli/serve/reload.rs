@@ -302,7 +302,12 @@ mod tests {
         assert_eq!(settled(&was, &was), Vec::<&str>::new());
         let keys = KEYS
             .iter()
-            .filter(|key| !matches!(key.section, SectionName::Route | SectionName::Retry))
+            .filter(|key| {
+                !matches!(
+                    key.section,
+                    SectionName::Listener | SectionName::Route | SectionName::Retry
+                )
+            })
             .map(|key| format!("{}.{}", key.section.as_str(), key.name))
             .filter(|key| !["server.behind", "limits.concurrency"].contains(&key.as_str()));
         assert_eq!(settled(&was, &now), keys.collect::<Vec<_>>());
