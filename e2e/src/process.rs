@@ -94,6 +94,16 @@ impl Home {
         home
     }
 
+    /// A new directory in another place than the machine's own for temporary files.
+    #[must_use]
+    pub fn within(place: &Path, config: &Config) -> Self {
+        let home = Self {
+            dir: TempDir::new_in(place).must("a temporary directory"),
+        };
+        home.configure(config);
+        home
+    }
+
     /// A new directory with a config file of exactly this text.
     #[must_use]
     pub fn with_text(config: &str) -> Self {
@@ -177,6 +187,32 @@ impl Raincheck {
         }
     }
 
+    /// Starts on existing files with a command that was changed; none, with how it ended, if it ends
+    /// before it is ready.
+    pub async fn try_start(
+        home: Home,
+        change: impl FnOnce(&mut Command),
+    ) -> Result<Self, (Home, Exit)> {
+        let mut command = home.serve(&[]);
+        change(&mut command);
+        let child = Child::spawn(command);
+        match child.try_line_with("\"ready\"").await {
+            Some(line) => {
+                let (listen, admin) = addresses(&line);
+                Ok(Self {
+                    home,
+                    child,
+                    listen,
+                    admin,
+                })
+            }
+            None => {
+                let exit = child.exited().await;
+                Err((home, exit))
+            }
+        }
+    }
+
     /// Starts again on the same files; what still runs is killed first.
     pub async fn restart(&mut self) {
         self.kill().await;
@@ -254,8 +290,11 @@ impl Raincheck {
 }
 
 async fn ready(child: &Child) -> (SocketAddr, SocketAddr) {
-    let line = child.line_with("\"ready\"").await;
-    let event: Value = serde_json::from_str(&line).must("the ready line as JSON");
+    addresses(&child.line_with("\"ready\"").await)
+}
+
+fn addresses(line: &str) -> (SocketAddr, SocketAddr) {
+    let event: Value = serde_json::from_str(line).must("the ready line as JSON");
     let addr = |name: &str| {
         let text = event[name].as_str().must(&format!("`{name}` in {line}"));
         text.parse().must("an address")

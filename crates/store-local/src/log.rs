@@ -82,36 +82,82 @@ impl Log {
     fn walk(mut self, reader: &mut impl Read) -> io::Result<Option<Damage>> {
         let mut frame = vec![0; FRAME_HEADER + self.page_size];
         let mut at = HEADER as u64;
-        let mut damage: Option<Damage> = None;
-        // Commits behind the damage, and whether the latest of them is followed by another frame
-        // of this log, so that it was synced.
-        let mut commits = 0;
+        let mut behind: Option<Behind> = None;
         while fill(reader, &mut frame)? {
-            let ours = frame[8..16] == self.salts && word(&frame, 0) != 0;
-            match &mut damage {
-                None if ours && self.accept(&frame) => {}
-                None => damage = Some(Damage { at, lost: 0 }),
-                Some(damage) if ours => damage.lost = commits,
-                Some(_) => {}
-            }
-            if damage.is_some() && ours && word(&frame, 4) != 0 {
-                commits += 1;
+            match &mut behind {
+                None if self.is_ours(&frame) && self.accept(&frame) => {}
+                None => behind = Some(self.stop(at, &frame)),
+                Some(behind) => self.go_on(behind, &frame),
             }
             at += frame.len() as u64;
         }
+        let damage = behind.map(|behind| behind.damage);
         Ok(damage.filter(|damage| damage.lost > 0))
+    }
+
+    fn is_ours(&self, frame: &[u8]) -> bool {
+        frame[8..16] == self.salts && word(frame, 0) != 0
+    }
+
+    /// The first frame that cannot be read. What it should say of itself follows from those before
+    /// it, in case that just this is what is damaged.
+    fn stop(&self, at: u64, frame: &[u8]) -> Behind {
+        Behind {
+            damage: Damage { at, lost: 0 },
+            ends: is_commit(frame),
+            sums: [stored(frame), self.sums_of(self.sums, frame)],
+        }
+    }
+
+    /// A frame behind it. If it continues the one before, and that one ended a transaction, then
+    /// that transaction was synced.
+    ///
+    /// Whatever else is there is left from transactions that came to nothing, in this life or an
+    /// earlier one, and were written over in part: frames of this log, ends of transactions among
+    /// them, but none that continues such an end.
+    fn go_on(&self, behind: &mut Behind, frame: &[u8]) {
+        let ours = self.is_ours(frame);
+        let continues = |sums| self.sums_of(sums, frame) == stored(frame);
+        if ours && behind.ends && behind.sums.into_iter().any(continues) {
+            behind.damage.lost += 1;
+        }
+        behind.ends = ours && is_commit(frame);
+        behind.sums = [stored(frame); 2];
+    }
+
+    fn sums_of(&self, sums: (u32, u32), frame: &[u8]) -> (u32, u32) {
+        let sums = checksum(sums, &frame[..8], self.big_endian);
+        checksum(sums, &frame[FRAME_HEADER..], self.big_endian)
     }
 
     /// Whether the frame continues the chain of checksums.
     fn accept(&mut self, frame: &[u8]) -> bool {
-        let sums = checksum(self.sums, &frame[..8], self.big_endian);
-        let sums = checksum(sums, &frame[FRAME_HEADER..], self.big_endian);
-        let accepted = sums == (word(frame, 16), word(frame, 20));
+        let sums = self.sums_of(self.sums, frame);
+        let accepted = sums == stored(frame);
         if accepted {
             self.sums = sums;
         }
         accepted
     }
+}
+
+/// The checksums that a frame says it has.
+fn stored(frame: &[u8]) -> (u32, u32) {
+    (word(frame, 16), word(frame, 20))
+}
+
+/// Whether a frame ends a transaction.
+fn is_commit(frame: &[u8]) -> bool {
+    word(frame, 4) != 0
+}
+
+/// What is known of the frames behind the first that cannot be read.
+struct Behind {
+    damage: Damage,
+    /// Whether the frame before ends a transaction.
+    ends: bool,
+    /// The checksums that a frame continues if it continues the one before.
+    sums: [(u32, u32); 2],
 }
 
 /// Sizes that the engine knows. Any other would have us ask for gigabytes.
@@ -193,19 +239,50 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let log = log(dir.path());
         let frames = (log.len() - HEADER) / FRAME;
-        for at in (HEADER..HEADER + (frames - 1) * FRAME).step_by(61) {
+        // Every byte of a frame's header, and some of its page.
+        let looked_at = |at: &usize| (at - HEADER) % FRAME < FRAME_HEADER || at.is_multiple_of(97);
+        for at in (HEADER..HEADER + (frames - 1) * FRAME).filter(looked_at) {
             let mut damaged = log.clone();
             damaged[at] ^= 4;
             let frame = (at - HEADER) / FRAME;
             let found = checked(dir.path(), &damaged).map(|damage| damage.at);
             let expected = HEADER + frame * FRAME;
-            // A flipped salt or commit mark in the last but one frame leaves a single commit
-            // behind it, as a torn tail would.
-            let in_header = (at - HEADER) % FRAME < FRAME_HEADER;
-            if !(in_header && frame == frames - 2) {
-                assert_eq!(found, Some(expected as u64), "byte {at}");
-            }
+            assert_eq!(found, Some(expected as u64), "byte {at}");
         }
+    }
+
+    /// Overwrites the log from a frame on with frames from elsewhere.
+    fn written_over(log: &[u8], frame: usize, by: &[u8]) -> Vec<u8> {
+        let at = HEADER + frame * FRAME;
+        let mut log = log.to_vec();
+        log[at..at + by.len()].copy_from_slice(by);
+        log
+    }
+
+    #[test]
+    fn what_is_left_of_transactions_that_came_to_nothing_is_no_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = log(dir.path());
+        let frames = (log.len() - HEADER) / FRAME;
+        let frame = |number: usize| log[HEADER + number * FRAME..][..FRAME].to_vec();
+        // The end of a transaction of which only the header was written, and behind it frames of an
+        // earlier one that was longer: what several deaths leave in one log.
+        let mut torn = frame(frames - 3);
+        torn[FRAME_HEADER..].fill(7);
+        assert_eq!(
+            checked(dir.path(), &written_over(&log, frames - 2, &torn)),
+            None
+        );
+        // A whole one in a place of another.
+        let other = [frame(frames - 1), frame(frames - 3)].concat();
+        assert_eq!(
+            checked(dir.path(), &written_over(&log, frames - 2, &other)),
+            None
+        );
+        // What an earlier log left, which began with other salts.
+        let mut old = log[HEADER + 2 * FRAME..].to_vec();
+        old.chunks_mut(FRAME).for_each(|frame| frame[8] ^= 1);
+        assert_eq!(checked(dir.path(), &written_over(&log, 2, &old)), None);
     }
 
     #[test]

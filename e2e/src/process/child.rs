@@ -127,6 +127,18 @@ impl Child {
     /// # Panics
     /// When the process ends first, or says nothing in time.
     pub async fn line_with(&self, text: &str) -> String {
+        match self.try_line_with(text).await {
+            Some(line) => line,
+            None => panic!(
+                "no line with {text:?} on stdout; it said:\n{}{}",
+                self.stdout(),
+                self.stderr(),
+            ),
+        }
+    }
+
+    /// The same; none if the process ends first, or says nothing in time.
+    pub async fn try_line_with(&self, text: &str) -> Option<String> {
         let mut stdout = self.stdout.subscribe();
         let mut status = self.status.clone();
         let seen = tokio::time::timeout(WAIT, async {
@@ -136,20 +148,8 @@ impl Child {
                 _ = status.wait_for(Option::is_some) => {}
             }
         });
-        let in_time = seen.await.is_ok();
-        match line(&self.stdout.borrow(), text) {
-            Some(line) => line,
-            None => panic!(
-                "no line with {text:?} on stdout ({}); it said:\n{}{}",
-                if in_time {
-                    "the process ended"
-                } else {
-                    "in time"
-                },
-                self.stdout(),
-                self.stderr(),
-            ),
-        }
+        _ = seen.await;
+        line(&self.stdout.borrow(), text)
     }
 }
 

@@ -1,0 +1,171 @@
+/*
+ * Preloaded into the binary under test: remembers what has been synced, and ends the process at the
+ * n-th call that writes, syncs or sends.
+ *
+ * Whenever a sync of a file below POWER_ROOT returns, the file's bytes are copied to POWER_IMAGE
+ * under the number of its inode; of a directory, its names and their inodes. The harness makes from
+ * that, after the process has died, what the disk could hold after a power cut (e2e/src/power.rs).
+ *
+ *   POWER_CUT   the number of the call at which the process kills itself, from 1; 0: never
+ *   POWER_LIE   of files whose path ends with this, syncs are not remembered: the disk lies
+ *
+ * A call ends the process before it is carried out, or, where the number is even, after it. Nothing
+ * that depends on a sync that has not been remembered can have been acknowledged: the sync has not
+ * returned.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static const char *root, *image, *lie;
+static size_t root_len;
+static long cut_at;
+static atomic_long calls;
+static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+
+__attribute__((constructor)) static void begin(void) {
+    const char *cut = getenv("POWER_CUT");
+    root = getenv("POWER_ROOT");
+    image = getenv("POWER_IMAGE");
+    root_len = root ? strlen(root) : 0;
+    cut_at = cut ? atol(cut) : 0;
+    lie = getenv("POWER_LIE");
+}
+
+/* Ends the process, but not in the middle of a copy. */
+static void die(void) {
+    pthread_mutex_lock(&one_at_a_time);
+    kill(getpid(), SIGKILL);
+    for (;;) pause();
+}
+
+/* Counts a call before it is carried out; true: the process ends after it. */
+static int counted(void) {
+    if (cut_at == 0 || atomic_fetch_add(&calls, 1) + 1 != cut_at) return 0;
+    if (cut_at % 2 == 1) die();
+    return 1;
+}
+
+/* Whether the descriptor is of a file below the root; gives its path. */
+static int is_below(int fd, char *path, size_t size) {
+    char link[64];
+    ssize_t len;
+    if (!root) return 0;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    len = readlink(link, path, size - 1);
+    if (len < (ssize_t)root_len) return 0;
+    path[len] = 0;
+    return strncmp(path, root, root_len) == 0;
+}
+
+static void put(int fd, const char *bytes, size_t len) {
+    while (len > 0) {
+        ssize_t written = syscall(SYS_write, fd, bytes, len);
+        if (written <= 0) abort();
+        bytes += written;
+        len -= (size_t)written;
+    }
+}
+
+static void copy_file(int from, int to) {
+    static char buffer[1 << 16];
+    off_t at = 0;
+    for (;;) {
+        /* The descriptor may be open for writing only. */
+        ssize_t len = syscall(SYS_pread64, from, buffer, sizeof buffer, at);
+        if (len < 0) abort();
+        if (len == 0) return;
+        put(to, buffer, (size_t)len);
+        at += len;
+    }
+}
+
+static void copy_names(const char *path, int to) {
+    char line[512];
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    if (!dir) abort();
+    while ((entry = readdir(dir))) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+        int len = snprintf(line, sizeof line, "%llu %s\n", (unsigned long long)entry->d_ino,
+                           entry->d_name);
+        put(to, line, (size_t)len);
+    }
+    closedir(dir);
+}
+
+static int is_lied_about(const char *path) {
+    size_t len = lie ? strlen(lie) : 0, path_len = strlen(path);
+    return lie && path_len >= len && !strcmp(path + path_len - len, lie);
+}
+
+/* A sync has been carried out: what the file holds now will survive. */
+static void remember(int fd) {
+    char path[4096], name[4096], fresh[4200];
+    struct stat stat;
+    if (!image || !is_below(fd, path, sizeof path) || is_lied_about(path)) return;
+    pthread_mutex_lock(&one_at_a_time);
+    if (fstat(fd, &stat)) abort();
+    snprintf(name, sizeof name, "%s/%llu", image, (unsigned long long)stat.st_ino);
+    snprintf(fresh, sizeof fresh, "%s.new", name);
+    int to = (int)syscall(SYS_openat, AT_FDCWD, fresh, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    if (to < 0) abort();
+    if (S_ISDIR(stat.st_mode)) copy_names(path, to); else copy_file(fd, to);
+    close(to);
+    if (syscall(SYS_renameat2, AT_FDCWD, fresh, AT_FDCWD, name, 0)) abort();
+    pthread_mutex_unlock(&one_at_a_time);
+}
+
+#define REAL(name) ((__typeof__(&name))real(&name##_, #name))
+static void *real(void **kept, const char *name) {
+    if (!*kept) *kept = dlsym(RTLD_NEXT, name);
+    return *kept;
+}
+
+#define SYNC(name)                                        \
+    static void *name##_;                                 \
+    int name(int fd) {                                    \
+        int last = counted();                             \
+        int result = REAL(name)(fd);           \
+        if (result == 0) remember(fd);                    \
+        if (last) die();                                  \
+        return result;                                    \
+    }
+SYNC(fsync)
+SYNC(fdatasync)
+
+#define CALL(type, name, parameters, arguments, counts)   \
+    static void *name##_;                                 \
+    type name parameters {                                \
+        int last = (counts) && counted();                 \
+        type result = REAL(name) arguments;               \
+        if (last) die();                                  \
+        return result;                                    \
+    }
+
+static int is_data(int fd) {
+    char path[4096];
+    return cut_at && is_below(fd, path, sizeof path);
+}
+
+CALL(ssize_t, write, (int fd, const void *from, size_t len), (fd, from, len), is_data(fd))
+CALL(ssize_t, pwrite, (int fd, const void *from, size_t len, off_t at), (fd, from, len, at), is_data(fd))
+CALL(ssize_t, pwrite64, (int fd, const void *from, size_t len, off64_t at), (fd, from, len, at), is_data(fd))
+CALL(int, ftruncate, (int fd, off_t len), (fd, len), is_data(fd))
+CALL(int, ftruncate64, (int fd, off64_t len), (fd, len), is_data(fd))
+CALL(int, unlink, (const char *path), (path), 1)
+CALL(int, rename, (const char *from, const char *to), (from, to), 1)
+CALL(ssize_t, send, (int fd, const void *from, size_t len, int flags), (fd, from, len, flags), 1)
+CALL(ssize_t, writev, (int fd, const struct iovec *from, int count), (fd, from, count), 1)

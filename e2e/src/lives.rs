@@ -1,0 +1,321 @@
+//! A gateway under load that dies and is started again, and the history of what was seen meanwhile.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::backend::{Backend, Script, Seen, answer};
+use crate::bound::{Must, until};
+use crate::dice::Dice;
+use crate::event::Gate;
+use crate::expect::FINISHED;
+use crate::history::{Arrival, History, Promise, Sight, answer_body, request_body};
+use crate::power::{Power, memory};
+use crate::process::{Config, Exit, Home, Raincheck};
+use crate::raw::{Client, Response};
+use crate::wire::End;
+
+/// Clients that send at once.
+const CLIENTS: usize = 6;
+
+/// When a life ends: at the earliest of these.
+#[derive(Clone, Copy, Debug)]
+pub struct Doom {
+    /// The call that writes, syncs or sends at which the process ends; 0: none.
+    pub call: u64,
+    /// Jobs acknowledged in this life.
+    pub acknowledged: u64,
+    /// Requests at the backend in this life.
+    pub arrived: u64,
+}
+
+/// A gateway's data, its backend, and what was seen of both.
+#[derive(Debug)]
+pub struct Lives {
+    /// Remembers what was synced.
+    pub power: Power,
+    backend: Backend,
+    gate: Gate,
+    home: Option<Home>,
+    seen: Arc<Seeing>,
+}
+
+/// What clients add to.
+#[derive(Debug, Default)]
+struct Seeing {
+    history: Mutex<History>,
+    sent: AtomicU64,
+    acknowledged: AtomicU64,
+}
+
+impl Seeing {
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lives {
+    /// A new data directory, and a backend of which every fourth request waits for later ones.
+    pub async fn new() -> Self {
+        let gate = Gate::new();
+        let own = gate.clone();
+        let backend = Backend::start(move |seen| script(seen, &own)).await;
+        let config = Config::all_modes(&backend.url())
+            .route("/brief/{*path}", &backend.url(), "async")
+            .with("name = \"brief\"")
+            .with("retention = \"20ms\"")
+            .each("concurrency = 4")
+            .each("hold = \"5ms\"");
+        let home = Home::within(memory(), &config);
+        Self {
+            power: Power::new(),
+            backend,
+            gate,
+            home: Some(home),
+            seen: Arc::default(),
+        }
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.home.as_ref().must("a home between lives").data()
+    }
+
+    /// How many jobs were acknowledged so far.
+    #[must_use]
+    pub fn acknowledged(&self) -> u64 {
+        self.seen.acknowledged.load(Ordering::SeqCst)
+    }
+
+    /// Starts the gateway, lets clients send and look, until it is doomed.
+    ///
+    /// # Panics
+    /// When it ends in any other way than by being killed.
+    pub async fn live(&mut self, doom: Doom, lie: Option<&str>, dice: &mut Dice) {
+        let home = self.home.take().must("a home between lives");
+        let data = home.data();
+        let watch = |command: &mut _| self.power.watch(command, &data, doom.call, lie);
+        let mut app = match Raincheck::try_start(home, watch).await {
+            Ok(app) => app,
+            Err((home, exit)) => {
+                killed(&exit);
+                self.home = Some(home);
+                return;
+            }
+        };
+        let acknowledged = self.acknowledged() + doom.acknowledged;
+        let arrived = self.backend.count() as u64 + doom.arrived;
+        let mut clients = JoinSet::new();
+        for _ in 0..CLIENTS {
+            clients.spawn(send(Arc::clone(&self.seen), app.addr()));
+        }
+        clients.spawn(look(
+            Arc::clone(&self.seen),
+            app.addr(),
+            Dice::new(dice.any()),
+        ));
+        until("the process to be doomed", || {
+            !app.child.is_running()
+                || self.acknowledged() >= acknowledged
+                || self.backend.count() as u64 >= arrived
+        })
+        .await;
+        app.kill().await;
+        killed(&app.child.exited().await);
+        while let Some(client) = clients.join_next().await {
+            client.must("a client should only ever see an answer or a dead server");
+        }
+        self.home = Some(app.home);
+    }
+
+    /// Lets everything come to rest in a last life, looks at all of it, and gives the history.
+    pub async fn end(mut self) -> History {
+        self.gate.open(1 << 20);
+        let home = self.home.take().must("a home between lives");
+        let app = Raincheck::start_in(home).await;
+        let mut eye = Eye::open(app.addr()).await.must("a connection");
+        let promises = self.seen.history().promises.clone();
+        for id in promises.keys() {
+            let mut sight = eye.status(id, "wait=10").await.must("a status");
+            while is_unfinished(&sight) {
+                sight = eye.status(id, "wait=10").await.must("a status");
+            }
+            self.record(id, sight);
+            let answer = eye.answer(id).await.must("an answer");
+            self.record_answer(id, answer);
+        }
+        app.terminate();
+        let exit = app.child.exited().await;
+        assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+        self.history()
+    }
+
+    fn record(&self, id: &str, sight: Sight) {
+        self.seen.history().sights.push((id.to_owned(), sight));
+    }
+
+    fn record_answer(&self, id: &str, sight: Option<Sight>) {
+        if let Some(sight) = sight {
+            self.record(id, sight);
+        }
+    }
+
+    /// What was seen so far.
+    #[must_use]
+    pub fn history(&self) -> History {
+        let mut history = self.seen.history().clone();
+        history.arrivals = self.backend.requests().iter().filter_map(arrival).collect();
+        history
+    }
+}
+
+fn is_unfinished(sight: &Sight) -> bool {
+    matches!(sight, Sight::Status { status, .. } if !FINISHED.contains(&status.as_str()))
+}
+
+fn killed(exit: &Exit) {
+    assert_eq!(
+        exit.signal,
+        Some(9),
+        "code {:?}: {}",
+        exit.code,
+        exit.stderr
+    );
+    assert!(!exit.stderr.contains("panicked"), "{}", exit.stderr);
+}
+
+fn number_of(seen: &Seen) -> Option<u64> {
+    seen.path().rsplit('/').next()?.parse().ok()
+}
+
+fn script(seen: &Seen, gate: &Gate) -> Script {
+    let number = number_of(seen).unwrap_or_default();
+    let body = answer_body(number, seen.index as u64);
+    let answer = answer("200 OK", &["content-type: text/plain"], &body);
+    if number.is_multiple_of(4) {
+        let (first, rest) = answer.split_at(1);
+        return Script::new().drip_through(first, gate).send(rest);
+    }
+    gate.open(1);
+    Script::new().send(answer)
+}
+
+fn arrival(seen: &Seen) -> Option<Arrival> {
+    Some(Arrival {
+        job: seen.job_id()?,
+        attempt: seen.attempt()?,
+        number: number_of(seen)?,
+        index: seen.index as u64,
+        body: (seen.body.bytes.clone(), seen.body.end == End::Complete),
+    })
+}
+
+/// Sends requests, one after the other, until the server is gone.
+async fn send(seen: Arc<Seeing>, addr: SocketAddr) {
+    loop {
+        let number = seen.sent.fetch_add(1, Ordering::SeqCst);
+        let repeatable = number.is_multiple_of(2);
+        let route = ["async", "auto", "async", "auto", "brief"][(number / 2 % 5) as usize];
+        let method = if repeatable { "PUT" } else { "POST" };
+        let request = crate::request::Request::new(addr, method, &format!("/{route}/{number}"));
+        let Some(response) = request.body(request_body(number)).try_send().await else {
+            return;
+        };
+        let text = response.text();
+        match response.status {
+            // Held clients of a fast backend get the answer itself.
+            200 => assert!(text.contains(&format!(":{number}:")), "another's answer"),
+            202 => {
+                let id = response.json()["job_id"].as_str().must("job_id").to_owned();
+                let promise = Promise {
+                    number,
+                    repeatable,
+                    brief: route == "brief",
+                };
+                seen.history().promises.insert(id, promise);
+                seen.acknowledged.fetch_add(1, Ordering::SeqCst);
+            }
+            // What was sent when the process died and came back to a client of its next life.
+            _ => panic!("{} {text}", response.status),
+        }
+    }
+}
+
+/// Looks at everything that was promised before, in any order, until the server is gone.
+async fn look(seen: Arc<Seeing>, addr: SocketAddr, mut dice: Dice) {
+    let Some(mut eye) = Eye::open(addr).await else {
+        return;
+    };
+    let ids: Vec<String> = seen.history().promises.keys().cloned().collect();
+    for id in ids {
+        let Some(sight) = eye.status(&id, "x").await else {
+            return;
+        };
+        let finished = !is_unfinished(&sight) && sight != Sight::Gone;
+        seen.history().sights.push((id.clone(), sight));
+        if finished && dice.of(0..4) == 0 {
+            let Some(answer) = eye.answer(&id).await else {
+                return;
+            };
+            let answer = answer.map(|answer| (id, answer));
+            seen.history().sights.extend(answer);
+        }
+    }
+}
+
+/// A connection that looks at jobs, one after the other.
+struct Eye {
+    client: Client,
+}
+
+impl Eye {
+    async fn open(addr: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(addr).await.ok()?;
+        Some(Self {
+            client: Client::over(stream),
+        })
+    }
+
+    async fn get(&mut self, target: &str, prefer: &str) -> Option<Response> {
+        let request = format!("GET {target} HTTP/1.1\r\nhost: x\r\nprefer: {prefer}\r\n\r\n");
+        self.client.try_send(request.into_bytes()).await.ok()?;
+        let mut response = self.client.try_start("GET").await.ok()?;
+        self.client.finish(&mut response).await;
+        response.is_whole().then_some(response)
+    }
+
+    async fn status(&mut self, id: &str, prefer: &str) -> Option<Sight> {
+        sight(id, &self.get(&format!("/jobs/{id}"), prefer).await?)
+    }
+
+    /// The recorded answer, where there is one; the outer none: the server is gone.
+    async fn answer(&mut self, id: &str) -> Option<Option<Sight>> {
+        let response = self.get(&format!("/jobs/{id}/result"), "x").await?;
+        let ours = response.header("raincheck-error").is_some();
+        Some((!ours).then(|| Sight::Answer {
+            status: response.status,
+            body: response.body.bytes.clone(),
+        }))
+    }
+}
+
+fn sight(id: &str, response: &Response) -> Option<Sight> {
+    if response.status == 404 {
+        return Some(Sight::Gone);
+    }
+    assert_eq!(response.status, 200, "job {id}: {}", response.text());
+    let document: Value = response.json();
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    Some(Sight::Status {
+        status: text(&document["status"])?,
+        executions: document["executions"].as_u64()?,
+        finished_at: text(&document["finished_at"]),
+        code: text(&document["error"]["code"]),
+    })
+}

@@ -1,0 +1,217 @@
+//! The checker of histories bites: a good history passes, and each promise has one in which it
+//! alone is broken.
+
+use raincheck_e2e::history::{Arrival, Breach, History, Promise, Sight, answer_body, request_body};
+
+const JOB: &str = "01997f6c-0000-7000-8000-000000000001";
+const NUMBER: u64 = 7;
+
+fn status(status: &str, executions: u64) -> Sight {
+    Sight::Status {
+        status: status.to_owned(),
+        executions,
+        finished_at: (status == "succeeded").then(|| "12:00:00".to_owned()),
+        code: None,
+    }
+}
+
+fn interrupted(code: &str) -> Sight {
+    Sight::Status {
+        status: "failed".to_owned(),
+        executions: 1,
+        finished_at: Some("12:00:00".to_owned()),
+        code: Some(code.to_owned()),
+    }
+}
+
+fn answer(index: u64) -> Sight {
+    Sight::Answer {
+        status: 200,
+        body: answer_body(NUMBER, index).into_bytes(),
+    }
+}
+
+fn arrival(attempt: u32, index: u64) -> Arrival {
+    Arrival {
+        job: JOB.to_owned(),
+        attempt,
+        number: NUMBER,
+        index,
+        body: (request_body(NUMBER).into_bytes(), true),
+    }
+}
+
+fn history(repeatable: bool, sights: &[Sight], arrivals: &[Arrival]) -> History {
+    let promise = Promise {
+        number: NUMBER,
+        repeatable,
+        brief: false,
+    };
+    History {
+        promises: [(JOB.to_owned(), promise)].into(),
+        sights: sights
+            .iter()
+            .map(|sight| (JOB.to_owned(), sight.clone()))
+            .collect(),
+        arrivals: arrivals.to_vec(),
+    }
+}
+
+fn breaches(history: &History) -> Vec<Breach> {
+    history
+        .broken(true)
+        .iter()
+        .map(|broken| broken.promise)
+        .collect()
+}
+
+#[test]
+fn good_histories_pass() {
+    let once = [
+        status("queued", 0),
+        status("processing", 1),
+        status("succeeded", 1),
+        answer(3),
+        status("succeeded", 1),
+        answer(3),
+    ];
+    assert_eq!(breaches(&history(false, &once, &[arrival(1, 3)])), []);
+    let again = [
+        status("processing", 1),
+        status("queued", 1),
+        status("succeeded", 2),
+        answer(9),
+    ];
+    assert_eq!(
+        breaches(&history(true, &again, &[arrival(1, 3), arrival(2, 9)])),
+        []
+    );
+    // Counted, but never seen: the process died in between.
+    let unsure = [status("processing", 1), interrupted("interrupted")];
+    assert_eq!(breaches(&history(false, &unsure, &[])), []);
+    assert_eq!(breaches(&history(false, &unsure, &[arrival(1, 0)])), []);
+    let mut brief = history(false, &[status("queued", 0), Sight::Gone], &[arrival(1, 0)]);
+    if let Some(promise) = brief.promises.get_mut(JOB) {
+        promise.brief = true;
+    }
+    assert_eq!(breaches(&brief), []);
+}
+
+#[test]
+fn a_lost_job_is_found() {
+    let seen = [status("queued", 0), Sight::Gone];
+    assert_eq!(breaches(&history(false, &seen, &[])), [Breach::Lost]);
+    let mut brief = history(true, &seen, &[]);
+    if let Some(promise) = brief.promises.get_mut(JOB) {
+        promise.brief = true;
+    }
+    assert_eq!(breaches(&brief), [Breach::Lost], "it cannot have ended");
+}
+
+#[test]
+fn a_second_end_is_found() {
+    let once = arrival(1, 3);
+    for then in [
+        status("succeeded", 2),
+        status("queued", 1),
+        status("processing", 2),
+    ] {
+        let seen = [status("succeeded", 1), then, status("succeeded", 1)];
+        let found = breaches(&history(true, &seen, std::slice::from_ref(&once)));
+        assert!(found.contains(&Breach::EndedTwice), "{found:?}");
+    }
+    let other = [status("succeeded", 2), answer(3), answer(4)];
+    let found = breaches(&history(true, &other, &[once.clone(), arrival(2, 4)]));
+    assert_eq!(found, [Breach::EndedTwice]);
+    let back = [status("succeeded", 1), Sight::Gone, status("succeeded", 1)];
+    let mut brief = history(true, &back, &[once]);
+    if let Some(promise) = brief.promises.get_mut(JOB) {
+        promise.brief = true;
+    }
+    assert_eq!(breaches(&brief), [Breach::EndedTwice]);
+}
+
+#[test]
+fn a_job_that_never_ends_is_found() {
+    let seen = [status("queued", 0), status("processing", 1)];
+    let history = history(true, &seen, &[arrival(1, 0)]);
+    assert_eq!(breaches(&history), [Breach::Unfinished]);
+    assert_eq!(history.broken(false), [], "it may still end");
+    assert_eq!(breaches(&unwatched()), [Breach::Unfinished]);
+}
+
+/// Nobody looked.
+fn unwatched() -> History {
+    history(true, &[], &[])
+}
+
+#[test]
+fn a_failure_without_a_reason_is_found() {
+    let one = [arrival(1, 0)];
+    let found = |repeatable, code| breaches(&history(repeatable, &[interrupted(code)], &one));
+    assert_eq!(found(true, "interrupted"), [Breach::Failed]);
+    assert_eq!(found(false, "storage-damaged"), [Breach::Failed]);
+    let expired = [status("expired", 1)];
+    assert_eq!(breaches(&history(false, &expired, &one)), [Breach::Failed]);
+}
+
+#[test]
+fn another_answer_is_found() {
+    let one = [arrival(1, 3)];
+    let wrong = [
+        answer(4),
+        Sight::Answer {
+            status: 200,
+            body: answer_body(NUMBER, 3).into_bytes()[1..].to_vec(),
+        },
+        Sight::Answer {
+            status: 502,
+            body: answer_body(NUMBER, 3).into_bytes(),
+        },
+    ];
+    for wrong in wrong {
+        let seen = [status("succeeded", 1), wrong];
+        assert_eq!(
+            breaches(&history(false, &seen, &one)),
+            [Breach::OtherAnswer]
+        );
+    }
+}
+
+#[test]
+fn another_request_is_found() {
+    let seen = [status("succeeded", 1)];
+    let mut cut = arrival(1, 0);
+    cut.body.0.truncate(3);
+    assert_eq!(
+        breaches(&history(false, &seen, &[cut.clone()])),
+        [Breach::OtherRequest]
+    );
+    cut.body.1 = false;
+    assert_eq!(breaches(&history(false, &seen, &[cut.clone()])), []);
+    cut.body.0[0] ^= 1;
+    assert_eq!(
+        breaches(&history(false, &seen, &[cut])),
+        [Breach::OtherRequest]
+    );
+}
+
+#[test]
+fn too_many_sends_are_found() {
+    let seen = [status("succeeded", 1)];
+    let twice = [arrival(1, 0), arrival(2, 1)];
+    assert_eq!(
+        breaches(&history(true, &seen, &twice)),
+        [Breach::Undercounted]
+    );
+    let counted = [status("succeeded", 2)];
+    assert_eq!(
+        breaches(&history(false, &counted, &twice)),
+        [Breach::SentAgain]
+    );
+    let same = [arrival(1, 0), arrival(1, 1)];
+    assert_eq!(
+        breaches(&history(true, &counted, &same)),
+        [Breach::AttemptSentTwice]
+    );
+}

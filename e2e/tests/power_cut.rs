@@ -1,0 +1,108 @@
+//! The power goes out at any call that writes, syncs or sends: what had not been synced is lost,
+//! whole or block by block. Every acknowledged job is there afterwards, and nothing is damaged.
+//!
+//! `RAINCHECK_E2E_SEED` and `RAINCHECK_E2E_ROUNDS` choose other cuts; a failure names both.
+
+use std::collections::BTreeSet;
+
+use raincheck_e2e::dice::Dice;
+use raincheck_e2e::history::Breach;
+use raincheck_e2e::lives::{Doom, Lives};
+use raincheck_e2e::power::Loss;
+use raincheck_e2e::process::{self, Child, Exit};
+
+/// Cuts of one data directory.
+const CUTS: u64 = 10;
+
+fn rounds() -> u64 {
+    let asked = std::env::var("RAINCHECK_E2E_ROUNDS").ok();
+    asked.and_then(|text| text.parse().ok()).unwrap_or(100)
+}
+
+fn doom(dice: &mut Dice) -> Doom {
+    let last = dice.one(&[80, 300, 900]);
+    Doom {
+        call: dice.of(1..last),
+        acknowledged: dice.of(10..40),
+        arrived: u64::MAX >> 1,
+    }
+}
+
+fn loss(dice: &mut Dice) -> Loss {
+    dice.one(&[
+        Loss::Whole,
+        Loss::Blocks(4096),
+        Loss::Blocks(4096),
+        Loss::Blocks(512),
+    ])
+}
+
+async fn verify(lives: &Lives) -> Exit {
+    let mut command = process::command();
+    command.args(["verify", "--store-path"]).arg(lives.data());
+    Child::spawn(command).exited().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_acknowledged_job_survives_a_power_cut() {
+    let first = Dice::seed("RAINCHECK_E2E_SEED");
+    let rounds = rounds();
+    let mut acknowledged = 0;
+    for (life, start) in (0..rounds).step_by(CUTS as usize).enumerate() {
+        let seed = first + life as u64;
+        let cuts = CUTS.min(rounds - start);
+        println!(
+            "seed {seed}, {cuts} cuts; again: RAINCHECK_E2E_SEED={seed} \
+             RAINCHECK_E2E_ROUNDS={cuts} cargo xtask e2e --test power_cut"
+        );
+        let mut dice = Dice::new(seed);
+        let mut lives = Lives::new().await;
+        for cut in 0..cuts {
+            let (doom, loss) = (doom(&mut dice), loss(&mut dice));
+            lives.live(doom, None, &mut dice).await;
+            lives.power.cut(&lives.data(), loss, &mut dice);
+            if lives.acknowledged() > 0 {
+                let exit = verify(&lives).await;
+                let said = format!("{}{}", exit.stdout, exit.stderr);
+                assert_eq!(exit.code, Some(0), "cut {cut}, {doom:?}, {loss:?}: {said}");
+            }
+        }
+        acknowledged += lives.acknowledged();
+        let broken = lives.end().await.broken(true);
+        assert!(broken.is_empty(), "seed {seed}: {broken:#?}");
+    }
+    println!("{rounds} cuts, {acknowledged} jobs acknowledged and checked");
+    assert!(acknowledged >= rounds, "too little was done");
+}
+
+/// One life on a disk that lies about files of this kind, cut once, and what was broken.
+async fn lied_to(lie: &str) -> (Exit, BTreeSet<Breach>) {
+    let mut dice = Dice::new(1);
+    let mut lives = Lives::new().await;
+    let doom = Doom {
+        call: 0,
+        acknowledged: 40,
+        arrived: u64::MAX >> 1,
+    };
+    lives.live(doom, Some(lie), &mut dice).await;
+    lives.power.cut(&lives.data(), Loss::Whole, &mut dice);
+    let exit = verify(&lives).await;
+    let broken = lives.end().await.broken(true);
+    (
+        exit,
+        broken.into_iter().map(|broken| broken.promise).collect(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_is_not_synced_loses_jobs() {
+    let (_, broken) = lied_to("-wal").await;
+    assert!(broken.contains(&Breach::Lost), "{broken:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_that_are_not_synced_are_missed() {
+    let (verified, broken) = lied_to(".body").await;
+    assert_eq!(verified.code, Some(65), "{}", verified.stderr);
+    assert!(broken.contains(&Breach::Failed), "{broken:?}");
+}
