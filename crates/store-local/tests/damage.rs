@@ -218,3 +218,26 @@ async fn on_doubt_nothing_is_deleted() {
     }
     assert!(left.exists());
 }
+
+#[tokio::test]
+async fn a_body_whose_change_is_refused_is_deleted_at_once() {
+    let (dir, _) = three().await;
+    let store = open(dir.path());
+    let body = body(&store, LARGE).await;
+    let path = file_of(dir.path(), &body);
+    assert!(path.exists());
+    let mut put = make::put(make::submitted(2, "r", at(2)));
+    put.request = Some(Arc::new(make::request(body)));
+    let refused = store.commit(Change::Put(Box::new(put))).await;
+    assert_eq!(refused, Err(Error::Exists(id(2))));
+    // Another thread deletes it.
+    let gone = async {
+        while path.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let limit = std::time::Duration::from_secs(20);
+    assert!(tokio::time::timeout(limit, gone).await.is_ok());
+    store.close().await.unwrap();
+    assert!(verify(dir.path()).unwrap().is_whole());
+}

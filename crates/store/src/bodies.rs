@@ -77,7 +77,8 @@ pub trait BodyWriter: Send + Sync {
     /// returned, and goes on working after `finish`.
     fn reader(&self) -> Box<dyn BodyReader>;
 
-    /// Ends the body and makes it durable, so that a commit may refer to it.
+    /// Ends the body and makes it durable, so that a commit may refer to it. It belongs to that one
+    /// change: if the change is refused, the body may be gone.
     fn finish(self: Box<Self>) -> Pending<'static, Body>;
 
     /// Ends the body without making it durable: it may be read through its readers and [`Body`]

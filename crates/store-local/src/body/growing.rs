@@ -74,6 +74,7 @@ impl BodyWriter for Growing {
         Box::pin(async move {
             let Self { mut owned } = *self;
             let body = owned.persist().await?;
+            owned.growth.give();
             owned.kept = true;
             Ok(body)
         })

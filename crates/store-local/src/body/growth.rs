@@ -193,6 +193,13 @@ impl Growth {
         state.file.is_none() && state.tail.len() <= BODY_INLINE_BYTES
     }
 
+    /// The body is given to a change that is still to come.
+    pub(super) fn give(&self) {
+        if let Some((id, _)) = &self.state().file {
+            self.shared.bodies.given(*id);
+        }
+    }
+
     /// Nobody will refer to the body unless a change that was handed in does.
     pub(super) fn abandon(&self) {
         let mut state = self.state();

@@ -49,6 +49,8 @@ struct Pending {
     claims: u32,
     /// Whether its owner is gone.
     abandoned: bool,
+    /// Whether its owner gave it away, so that it goes with the change that refers to it.
+    given: bool,
 }
 
 /// What the sweeper is to do.
@@ -150,7 +152,7 @@ impl Registry {
         self.each(ids, |state, id| {
             if let Some(pending) = state.pending.get_mut(&id) {
                 pending.claims = pending.claims.saturating_sub(1);
-                if pending.claims == 0 && pending.abandoned {
+                if pending.claims == 0 && (pending.abandoned || pending.given) {
                     state.doom(id);
                 }
             }
@@ -162,6 +164,14 @@ impl Registry {
         self.each(ids, |state, id| {
             state.pending.remove(&id);
         });
+    }
+
+    /// The body's owner gave it away: it waits for one change that refers to it, and goes with that
+    /// one if it is refused.
+    pub(crate) fn given(&self, id: BodyId) {
+        if let Some(pending) = self.state().pending.get_mut(&id) {
+            pending.given = true;
+        }
     }
 
     /// The body's owner is gone.
@@ -312,6 +322,17 @@ mod tests {
         bodies.abandoned(id);
         bodies.unclaimed(one(id));
         assert!(!bodies.is_doomed(id), "another change has it");
+        bodies.unclaimed(one(id));
+        assert!(bodies.is_doomed(id));
+    }
+
+    #[test]
+    fn a_body_that_was_given_away_goes_with_the_change_that_is_refused() {
+        let (_dir, bodies) = registry();
+        let (id, _file) = bodies.create().unwrap();
+        bodies.given(id);
+        assert!(!bodies.is_doomed(id), "its change is still to come");
+        bodies.claimed(one(id));
         bodies.unclaimed(one(id));
         assert!(bodies.is_doomed(id));
     }
