@@ -122,6 +122,9 @@ fn is_no_trailer(name: &HeaderName) -> bool {
 /// Adds to `Trailer` the names of the trailers that it does not list: an HTTP/1 connection sends
 /// no others.
 pub fn announce_trailers(headers: &mut HeaderMap, trailers: &HeaderMap) {
+    if trailers.is_empty() {
+        return;
+    }
     let listed = listed(headers, header::TRAILER);
     let missing: Vec<&str> = trailers
         .keys()

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::change::Prepared;
 use crate::error;
+use crate::writer::linger::Wish;
 
 /// A change that was handed in, and who waits for its end.
 #[derive(Debug)]
@@ -27,7 +28,12 @@ pub(crate) struct Handed {
 #[derive(Debug)]
 pub(crate) enum Next {
     /// Write these.
-    Batch(Vec<Handed>),
+    Batch {
+        /// What was handed in.
+        batch: Vec<Handed>,
+        /// How much of it had been there when the batch was asked for.
+        before: usize,
+    },
     /// Nothing was handed in for a while.
     Idle,
     /// Nothing will be handed in any more.
@@ -100,10 +106,11 @@ impl Inbox {
         drop(left);
     }
 
-    /// The next batch: what is there, or, with `linger`, what is there once `expected` changes are,
-    /// or the time is over.
-    pub(crate) fn next(&self, expected: usize, linger: Duration, idle: Duration) -> Next {
+    /// The next batch: what is there, or, where the wish is to wait, what is there once so many
+    /// changes are, or the time is over.
+    pub(crate) fn next(&self, wish: Wish, idle: Duration) -> Next {
         let mut queue = self.queue();
+        let before = queue.changes.len();
         if queue.changes.is_empty() {
             queue = self.wait(queue, 1, idle);
         }
@@ -114,14 +121,15 @@ impl Inbox {
                 Next::Idle
             };
         }
-        if queue.changes.len() < expected && !queue.closed && !linger.is_zero() {
-            queue = self.wait(queue, expected, linger);
+        let waits = before < wish.enough && !wish.wait.is_zero();
+        if waits && queue.changes.len() < wish.changes && !queue.closed {
+            queue = self.wait(queue, wish.changes, wish.wait);
         }
         let count = queue.changes.len().min(limits::COMMIT_BATCH);
         let batch: Vec<_> = queue.changes.drain(..count).collect();
         drop(queue);
         self.room.add_permits(count);
-        Next::Batch(batch)
+        Next::Batch { batch, before }
     }
 
     fn wait<'a>(

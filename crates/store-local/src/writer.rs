@@ -2,12 +2,13 @@
 //!
 //! One sync serves every change of a batch, and nothing is answered before it has returned. While
 //! changes come one at a time each is written at once; as soon as a batch had several, the writer
-//! waits a little for as many again before it begins the next (see `linger`). That halves the work
+//! waits a little for as many again before it begins the next, unless many have come while it wrote
+//! (see `linger`). That halves the work
 //! per change under load and costs a lone client nothing.
 
 mod apply;
 mod keys;
-mod linger;
+pub(crate) mod linger;
 mod vacuum;
 
 use std::collections::HashMap;
@@ -87,10 +88,9 @@ impl Writer {
         let mut idle = PAUSE;
         let mut batches = 0_u32;
         loop {
-            let (expected, wait) = linger.next();
-            match self.inbox.next(expected, wait, idle) {
-                Next::Batch(batch) => {
-                    linger.had(batch.len());
+            match self.inbox.next(linger.next(), idle) {
+                Next::Batch { batch, before } => {
+                    linger.had(batch.len(), before);
                     idle = PAUSE;
                     batches = batches.wrapping_add(1);
                     self.write(batch);
