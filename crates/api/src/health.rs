@@ -30,6 +30,7 @@ pub(crate) fn index() -> Response<Payload> {
         "health": ["/health/live", "/health/ready"],
         "metrics": "/metrics",
         "reload": "POST /reload",
+        "upstreams": "/upstreams",
         "problems": "/problems/RC0001",
     });
     answer::json(StatusCode::OK, &document)

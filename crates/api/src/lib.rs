@@ -15,6 +15,7 @@ mod problems;
 mod query;
 mod reload;
 mod respond;
+mod upstreams;
 
 use std::sync::Arc;
 
@@ -107,6 +108,7 @@ impl Api {
             AdminPath::Jobs => jobs::list::list(&self.runner, &self.links, request.uri()).await,
             AdminPath::Live => Ok(health::live()),
             AdminPath::Ready => Ok(health::ready(&self.runner)),
+            AdminPath::Upstreams => Ok(upstreams::list(&self.runner)),
             AdminPath::Metrics => Ok(metrics::scrape(&self.runner, &self.metrics).await),
             AdminPath::Problem(page) => problems::page(page),
             AdminPath::Job(_) | AdminPath::Reload => Err(nothing_here(request.uri().path())),

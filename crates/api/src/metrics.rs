@@ -6,7 +6,7 @@ use http::{Response, header};
 use raincheck_core::id::RouteName;
 use raincheck_exchange::Payload;
 use raincheck_runner::Runner;
-use raincheck_telemetry::{Counted, Metrics};
+use raincheck_telemetry::{Counted, Metrics, ServerNow};
 
 use crate::respond;
 
@@ -16,12 +16,25 @@ pub(crate) async fn scrape(runner: &Runner, metrics: &Metrics) -> Response<Paylo
         jobs: runner.store().counts(),
         oldest: oldest(runner).await,
         in_flight: runner.in_flight(),
+        servers: servers(runner),
     };
     let mut response = Response::new(Payload::from(metrics.expose(&counted).into_bytes()));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     respond::set(&mut response, header::CONTENT_TYPE, kind);
     respond::set(&mut response, header::CACHE_CONTROL, "no-store");
     response
+}
+
+fn servers(runner: &Runner) -> Vec<ServerNow> {
+    let states = runner.upstreams().states().into_iter();
+    let now = states.map(|state| ServerNow {
+        upstream: state.upstream,
+        server: state.server,
+        usable: state.usable,
+        in_flight: state.outstanding,
+        ejections: state.ejections,
+    });
+    now.collect()
 }
 
 /// How long the oldest due job of each route has been waiting. A store that cannot say leaves it

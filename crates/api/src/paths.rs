@@ -64,6 +64,8 @@ pub(crate) enum AdminPath<'a> {
     Metrics,
     /// `/reload`
     Reload,
+    /// `/upstreams`
+    Upstreams,
     /// `/problems/{page}`
     Problem(&'a str),
 }
@@ -77,6 +79,7 @@ impl<'a> AdminPath<'a> {
             "/health" | "/health/ready" => Some(Self::Ready),
             "/metrics" => Some(Self::Metrics),
             "/reload" => Some(Self::Reload),
+            "/upstreams" => Some(Self::Upstreams),
             _ => match path
                 .strip_prefix("/problems/")
                 .or_else(|| path.strip_prefix("/_raincheck/problems/"))

@@ -62,5 +62,6 @@ fn text(code: ProblemCode) -> &'static str {
         ProblemCode::IdempotencyKeyInvalid => include_str!("../../../docs/problems/RC0033.md"),
         ProblemCode::IdempotencyKeyReused => include_str!("../../../docs/problems/RC0034.md"),
         ProblemCode::DuplicateInProgress => include_str!("../../../docs/problems/RC0035.md"),
+        ProblemCode::NoUpstream => include_str!("../../../docs/problems/RC0036.md"),
     }
 }

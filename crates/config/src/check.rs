@@ -9,6 +9,7 @@ use raincheck_core::route::{Route, RouteTable, TableError, Upstream};
 use crate::error::{Code, Finding, Findings};
 use crate::plan::Address;
 use crate::section::Given;
+use crate::upstream::Upstreams;
 use crate::{route, server};
 
 /// Every rule.
@@ -16,13 +17,14 @@ pub(crate) fn all(
     server: &server::Written,
     admin: &server::AdminListen,
     routes: &[route::Written],
+    upstreams: &Upstreams,
     findings: &mut Findings,
 ) {
     listeners(server, findings);
     admin_listener(server, admin, findings);
     let mut made: Vec<(&route::Written, Route)> = Vec::with_capacity(routes.len());
     for written in routes {
-        if let Some(route) = written.resolve(server.behind()) {
+        if let Some(route) = written.resolve(server.behind(), upstreams) {
             times::check(written, &route, server.behind.as_ref(), findings);
             loops(server, written, &route, findings);
             made.push((written, route));

@@ -58,6 +58,12 @@ pub enum SectionName {
     Log,
     /// `[limits]`
     Limits,
+    /// Each `[[upstream]]`
+    Upstream,
+    /// `eject` of an upstream
+    Eject,
+    /// `health` of an upstream
+    Health,
     /// `[defaults]` and each `[[route]]`
     Route,
     /// `retry` of a route
@@ -66,13 +72,16 @@ pub enum SectionName {
 
 impl SectionName {
     /// Every section in the order of the documentation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Server,
         Self::Listener,
         Self::Admin,
         Self::Store,
         Self::Log,
         Self::Limits,
+        Self::Upstream,
+        Self::Eject,
+        Self::Health,
         Self::Route,
         Self::Retry,
     ];
@@ -86,6 +95,9 @@ impl SectionName {
             Self::Store => "store",
             Self::Log => "log",
             Self::Limits => "limits",
+            Self::Upstream => "upstream",
+            Self::Eject => "eject",
+            Self::Health => "health",
             Self::Route => "route",
             Self::Retry => "retry",
         }
@@ -103,8 +115,8 @@ impl SectionName {
 }
 
 /// What may stand at the top of a file.
-pub(crate) const TOP: [&str; 7] = [
-    "server", "admin", "store", "log", "limits", "defaults", "route",
+pub(crate) const TOP: [&str; 8] = [
+    "server", "admin", "store", "log", "limits", "upstream", "defaults", "route",
 ];
 
 /// Keys of a route that say which requests it is for: not for `[defaults]`.
@@ -124,6 +136,9 @@ pub(crate) fn unsupported(section: SectionName, name: &str) -> bool {
         | SectionName::Store
         | SectionName::Log
         | SectionName::Limits
+        | SectionName::Upstream
+        | SectionName::Eject
+        | SectionName::Health
         | SectionName::Retry => false,
     }
 }

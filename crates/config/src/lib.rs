@@ -26,6 +26,7 @@ mod server;
 mod source;
 mod tree;
 pub mod units;
+mod upstream;
 mod value;
 
 pub use error::{Code, Errors, Finding, Place, Severity};

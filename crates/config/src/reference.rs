@@ -47,6 +47,10 @@ fn heading(section: SectionName) -> String {
         SectionName::Route => "`[[route]]` and `[defaults]`".to_owned(),
         SectionName::Listener => "`[[server.listen]]`".to_owned(),
         SectionName::Retry => "`retry` of a route".to_owned(),
+        SectionName::Upstream => "`[[upstream]]`".to_owned(),
+        SectionName::Eject | SectionName::Health => {
+            format!("`{}` of an upstream", section.as_str())
+        }
         SectionName::Server
         | SectionName::Admin
         | SectionName::Store
@@ -66,6 +70,13 @@ fn about(section: SectionName) -> &'static str {
         SectionName::Store => "Where jobs are kept.",
         SectionName::Log => "What is logged.",
         SectionName::Limits => "Bounds over all routes.",
+        SectionName::Upstream => {
+            "Servers that do the same work, for the routes that name them: once for each."
+        }
+        SectionName::Eject => {
+            "When a server gets no requests for a while because earlier ones failed."
+        }
+        SectionName::Health => "How the servers are checked.",
         SectionName::Route => {
             "What is promised for a method and path. `[defaults]` takes all keys but `name` and \
              `match`, for every route that does not have its own."
@@ -155,6 +166,14 @@ pub fn defaults_toml() -> String {
                 );
                 section.keys().for_each(|key| commented(&mut out, key));
             }
+            SectionName::Upstream | SectionName::Eject | SectionName::Health => {
+                let heading = match section {
+                    SectionName::Upstream => "[[upstream]]".to_owned(),
+                    inner => format!("[upstream.{}]", inner.as_str()),
+                };
+                out.push_str(&format!("\n# {}\n{heading}\n", about(section)));
+                section.keys().for_each(|key| entry(&mut out, key));
+            }
             SectionName::Retry => {
                 out.push_str(&format!("\n# {}\n[defaults.retry]\n", about(section)));
                 section.keys().for_each(|key| entry(&mut out, key));
@@ -186,6 +205,9 @@ fn entry(out: &mut String, key: &Key) {
     comment(out, key);
     match key.default {
         Fallback::Is(value) => out.push_str(&format!("{} = {value}\n", key.name)),
+        Fallback::Required { example } if key.section == SectionName::Upstream => {
+            out.push_str(&format!("{} = {example}\n", key.name));
+        }
         Fallback::Otherwise { example, .. } | Fallback::Required { example } => {
             out.push_str(&format!("# {} = {example}\n", key.name));
         }

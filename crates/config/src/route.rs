@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use raincheck_core::id::RouteName;
 use raincheck_core::route::{
-    Backends, HoldUntil, Mode, OnDisconnect, OnHold, Pattern, RetryOn, RetryPolicy, Route,
+    HoldUntil, Mode, OnDisconnect, OnHold, Pattern, RetryOn, RetryPolicy, Route,
 };
 
 use crate::behind::Behind;
 use crate::error::{Code, Finding, Findings};
 use crate::keys::SectionName;
-use crate::section::{Given, Layer, Section, Strength, check_names, top_table};
+use crate::section::{Given, Layer, Section, Strength, check_names, table_list, top_table};
 use crate::tree::{Node, Origin, Table, Value};
+use crate::upstream::{Target, Upstreams};
 use crate::value::{Choice, Count, OrNone, Positive, Size, SizeOrNone};
 use words::{OnHold as OnHoldWord, RetryWord};
 
@@ -24,7 +25,7 @@ pub(crate) struct Written {
     pub(crate) shown: String,
     pub(crate) name: Option<Given<RouteName>>,
     pub(crate) pattern: Option<Given<Pattern>>,
-    pub(crate) upstream: Option<Given<Backends>>,
+    pub(crate) upstream: Option<Given<Target>>,
     pub(crate) mode: Option<Given<Choice<Mode>>>,
     pub(crate) hold: Option<Given<Positive>>,
     pub(crate) hold_until: Option<Given<Choice<HoldUntil>>>,
@@ -99,31 +100,12 @@ fn shown(table: &Table, index: usize) -> String {
     }
 }
 
-/// The tables of `[[route]]`. Anything else in their place is reported.
+/// The tables of `[[route]]`.
 fn nodes<'a>(root: &'a Table, findings: &mut Findings) -> &'a [Node] {
-    let Some(node) = root.get("route") else {
-        return &[];
-    };
-    let wrong = |node: &Node| {
-        Finding::error(
-            Code::BadValue,
-            format!("`route` is a list of tables: found {}", node.value.kind()),
-        )
-        .at(&node.at)
-        .key("route")
-        .expected("[[route]], once for each route")
-    };
-    let Value::List(list) = &node.value else {
-        findings.push(wrong(node));
-        return &[];
-    };
-    for part in list
-        .iter()
-        .filter(|part| !matches!(part.value, Value::Table(_)))
+    let list = table_list(root, "route", findings);
+    if let Some(node) = root.get("route")
+        && matches!(&node.value, Value::List(list) if list.is_empty())
     {
-        findings.push(wrong(part));
-    }
-    if list.is_empty() {
         findings.push(no_route().at(&node.at));
     }
     list
@@ -204,7 +186,7 @@ impl Written {
     }
 
     /// The route that holds; none if something it cannot be without is missing.
-    pub(crate) fn resolve(&self, behind: Option<Behind>) -> Option<Route> {
+    pub(crate) fn resolve(&self, behind: Option<Behind>, upstreams: &Upstreams) -> Option<Route> {
         let name = match (&self.name, self.implied) {
             (Some(given), _) => given.value.clone(),
             (None, true) => "default".parse().ok()?,
@@ -215,7 +197,11 @@ impl Written {
             (None, true) => Pattern::everything(),
             (None, false) => return None,
         };
-        let mut route = Route::new(name, pattern, self.upstream.as_ref()?.value.clone());
+        let mut route = Route::new(
+            name,
+            pattern,
+            upstreams.find(&self.upstream.as_ref()?.value)?,
+        );
         set(&mut route.mode, &self.mode, |mode| mode.0);
         route.timeout = Some(route.mode.timeout());
         set(&mut route.timeout, &self.timeout, |timeout| timeout.0);

@@ -178,6 +178,33 @@ pub(crate) fn top_table<'a>(
     None
 }
 
+/// The tables of `[[name]]`. Anything else in their place is reported.
+pub(crate) fn table_list<'a>(root: &'a Table, name: &str, findings: &mut Findings) -> &'a [Node] {
+    let Some(node) = root.get(name) else {
+        return &[];
+    };
+    let wrong = |node: &Node| {
+        let found = node.value.kind();
+        Finding::error(
+            Code::BadValue,
+            format!("`{name}` is a list of tables: found {found}"),
+        )
+        .at(&node.at)
+        .key(name)
+        .expected(format!("[[{name}]], once for each {name}"))
+    };
+    let Value::List(list) = &node.value else {
+        findings.push(wrong(node));
+        return &[];
+    };
+    for part in list {
+        if !matches!(part.value, Value::Table(_)) {
+            findings.push(wrong(part));
+        }
+    }
+    list
+}
+
 /// Reports the keys of a table that its section does not have.
 pub(crate) fn check_names(section: SectionName, layer: &Layer<'_>, findings: &mut Findings) {
     let defaults = section == SectionName::Route && layer.strength == Strength::Defaults;
@@ -239,6 +266,11 @@ fn unknown_key(
             finding.help("this is a key of a table in `listen`, as in [[server.listen]]")
         }
         Some(SectionName::Retry) => finding.help("this is a key of `retry` in a [[route]]"),
+        Some(SectionName::Upstream) => finding.help("this is a key of [[upstream]]"),
+        Some(home @ (SectionName::Eject | SectionName::Health)) => {
+            let name = home.as_str();
+            finding.help(format!("this is a key of `{name}` in an [[upstream]]"))
+        }
         Some(home) => finding.help(format!("this is a key of [{}]", home.as_str())),
         None => finding,
     }

@@ -73,6 +73,8 @@ pub(crate) fn variables() -> Vec<(String, Vec<&'static str>)> {
             SectionName::Route => all.push(vec!["defaults", key.name]),
             // Whoever wants more than addresses writes a file.
             SectionName::Listener => {}
+            // Which one of several would be meant cannot be said.
+            SectionName::Upstream | SectionName::Eject | SectionName::Health => {}
             SectionName::Retry => all.push(vec!["defaults", "retry", key.name]),
             SectionName::Server
             | SectionName::Admin

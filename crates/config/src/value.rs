@@ -13,7 +13,7 @@ use raincheck_core::route::Pattern;
 use crate::error::{Code, DocumentKind};
 use crate::tree::{Node, Origin, Value};
 use crate::units::{self, UnitError};
-pub(crate) use net::{PublicUrl, UrlPath};
+pub(crate) use net::{PathOnly, PublicUrl, StatusRange, UrlPath};
 pub(crate) use socket::FileMode;
 
 /// Something a key can hold.
@@ -236,6 +236,12 @@ impl<T: TryFrom<i128>> Setting for Count<T> {
         T::try_from(number)
             .map(Self)
             .map_err(|_| wrong("too large"))
+    }
+}
+
+impl<T: TryFrom<i128>> Setting for Vec<Count<T>> {
+    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
+        several(node, Count::read)
     }
 }
 

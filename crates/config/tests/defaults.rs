@@ -94,7 +94,11 @@ fn every_example_of_the_reference_loads() {
             _ => format!("{line}\n"),
         })
         // Said twice, as a value and as a section.
-        .filter(|line| !line.starts_with("retry = ") && !line.starts_with("listen = \"0.0.0.0"))
+        .filter(|line| {
+            !["retry = ", "eject = ", "health = ", "listen = \"0.0.0.0"]
+                .iter()
+                .any(|it| line.starts_with(it))
+        })
         .collect();
     assert!(text.contains("\nbehind = ") && text.contains("\nidle_timeout = "));
     load(Some(("all.toml", &text)), [], &Overrides::default())
@@ -115,6 +119,9 @@ fn the_parser_reads_every_key() {
             SectionName::Route => ("[[route]]", "route.1"),
             SectionName::Listener => ("[[server.listen]]", "server.listen.1"),
             SectionName::Retry => ("[defaults.retry]", "defaults.retry"),
+            SectionName::Upstream => ("[[upstream]]", "upstream.1"),
+            SectionName::Eject => ("[[upstream]]\n[upstream.eject]", "upstream.1.eject"),
+            SectionName::Health => ("[[upstream]]\n[upstream.health]", "upstream.1.health"),
             _ => ("", key.section.as_str()),
         };
         let section = if section.is_empty() {
@@ -152,6 +159,10 @@ fn every_word_is_read() {
             let section = match key.section {
                 SectionName::Route => "defaults",
                 SectionName::Retry => "defaults.retry",
+                SectionName::Upstream => "[upstream]",
+                SectionName::Eject => {
+                    "[upstream]]\nname = \"a\"\nservers = \"http://a\"\n[upstream.eject"
+                }
                 other => other.as_str(),
             };
             let text = format!("[{section}]\n{} = {open}{word}{close}\n", key.name);

@@ -58,6 +58,10 @@ impl Seen {
 pub enum Cause {
     /// No connection: refused, unreachable, name not found, TLS failed, or too slow to connect.
     Connect,
+    /// No upstream of the route may be used: ejected, or failing its checks.
+    NoUpstream,
+    /// As many connections to the upstream are in use as are allowed.
+    Busy,
     /// The connection broke, or the answer was not HTTP, before it was complete.
     Broken,
     /// The route's `timeout` or `idle_timeout` passed.
@@ -79,6 +83,8 @@ impl Cause {
     pub fn problem(self) -> ProblemCode {
         match self {
             Self::Connect => ProblemCode::UpstreamUnreachable,
+            Self::NoUpstream => ProblemCode::NoUpstream,
+            Self::Busy => ProblemCode::Overloaded,
             Self::Broken => ProblemCode::UpstreamBroken,
             Self::Timeout => ProblemCode::UpstreamTimeout,
             Self::Deadline => ProblemCode::DeadlineExceeded,

@@ -1,6 +1,7 @@
 //! Decisions, one question per file, each a pure function.
 
 pub mod balance;
+pub mod condition;
 pub mod dedup;
 pub mod hold;
 pub mod redirect;

@@ -113,6 +113,8 @@ fn settled(job: &Job, outcome: &Outcome, now: Timestamp) -> Becomes {
 fn failed(job: &Job, cause: Cause, seen: Seen, now: Timestamp) -> Becomes {
     let (code, retried) = match cause {
         Cause::Connect => (Code::UpstreamUnreachable, true),
+        Cause::NoUpstream => (Code::NoUpstream, true),
+        Cause::Busy => (Code::Overloaded, true),
         Cause::Broken => (Code::UpstreamBroken, true),
         Cause::Timeout => (Code::UpstreamTimeout, true),
         Cause::Deadline => (Code::DeadlineExceeded, false),

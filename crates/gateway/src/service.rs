@@ -109,6 +109,15 @@ impl Service {
         })
     }
 
+    /// Refuses what would have nowhere to go, before its body is read. What is queued can wait.
+    fn check_upstream(&self, route: &Route) -> Result<(), Problem> {
+        let ready = self.runner.upstreams().ready(&route.upstream);
+        ready.map_err(|wait| {
+            let detail = format!("no server of {} can be used now", route.upstream.name());
+            Problem::new(ProblemCode::NoUpstream, detail).retry_after(wait)
+        })
+    }
+
     async fn in_mode(
         &self,
         route: &Arc<Route>,
@@ -122,7 +131,11 @@ impl Service {
             Mode::Auto | Mode::Async => Prefer::from_headers(&parts.headers),
         };
         let head = self.forwarder.request_head(parts, &peer)?;
-        let (hold, queued) = match plan(route, prefer) {
+        let plan = plan(route, prefer);
+        if !matches!(plan, Plan::Queue(_)) {
+            self.check_upstream(route)?;
+        }
+        let (hold, queued) = match plan {
             Plan::Relay => return self.relay(route, head, incoming).await,
             Plan::Hold(hold) => (hold, false),
             Plan::Queue(wait) => (wait, true),

@@ -123,6 +123,7 @@ impl Runner {
             metrics,
             attempts,
         } = options;
+        upstreams.follow(&routes);
         let dispatch = Arc::new(bell::Bell::default());
         let shared = Arc::new(Shared {
             permits: permits::Permits::new(&routes, attempts, &dispatch),

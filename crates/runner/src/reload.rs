@@ -50,6 +50,7 @@ impl Runner {
             .unwrap_or_else(PoisonError::into_inner);
         shared.metrics.cover(names.iter().copied());
         shared.permits.resize(&routes);
+        shared.upstreams.follow(&routes);
         *current = Arc::clone(&routes);
         drop(current);
         names.iter().for_each(|name| shared.dispatch.ring(name));

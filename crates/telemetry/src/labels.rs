@@ -38,6 +38,15 @@ pub struct JobsLabel {
     pub status: &'static str,
 }
 
+/// A server of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ServerLabel {
+    /// The upstream's name.
+    pub upstream: String,
+    /// The server's URL.
+    pub server: String,
+}
+
 /// A problem code.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ProblemLabel {

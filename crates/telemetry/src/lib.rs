@@ -9,7 +9,9 @@ pub mod log;
 pub mod metrics;
 pub mod names;
 pub mod store;
+mod upstreams;
 
 pub use listener::ListenerMetrics;
 pub use metrics::{Answer, Counted, Metrics, RouteMetrics};
 pub use store::StoreMetrics;
+pub use upstreams::ServerNow;

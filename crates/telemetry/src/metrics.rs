@@ -18,6 +18,7 @@ use crate::labels::{AnswerLabel, AttemptLabel, JobsLabel, ProblemLabel, RouteLab
 use crate::listener::{ListenerMetrics, Listeners};
 use crate::names::{self, Name};
 use crate::store::StoreMetrics;
+use crate::upstreams::{ServerNow, Servers};
 
 /// From 1 ms to about an hour and a half.
 const BUCKETS: [f64; 14] = [
@@ -39,6 +40,7 @@ pub struct Metrics {
     jobs: Family<JobsLabel, Gauge>,
     oldest: Family<RouteLabel, Gauge>,
     in_flight: Gauge,
+    servers: Servers,
     problems: Family<ProblemLabel, Counter>,
     listeners: Listeners,
 }
@@ -52,6 +54,8 @@ pub struct Counted {
     pub oldest: Vec<(RouteName, Duration)>,
     /// Attempts that run.
     pub in_flight: usize,
+    /// Servers of upstreams with several or watched ones.
+    pub servers: Vec<ServerNow>,
 }
 
 /// What is counted for each route.
@@ -177,6 +181,7 @@ impl Metrics {
         register(&mut registry, names::IN_FLIGHT, in_flight.clone());
         register(&mut registry, names::PROBLEMS, problems.clone());
         let listeners = Listeners::registered(&mut registry);
+        let servers = Servers::registered(&mut registry);
         let metrics = Self {
             registry,
             families,
@@ -184,6 +189,7 @@ impl Metrics {
             jobs,
             oldest,
             in_flight,
+            servers,
             problems,
             listeners,
         };
@@ -252,6 +258,7 @@ impl Metrics {
                 .set(whole(waited.as_secs()));
         }
         self.in_flight.set(whole(now.in_flight as u64));
+        self.servers.set(&now.servers);
         let mut text = String::new();
         // Writing to a String does not fail.
         _ = encode(&mut text, &self.registry);
@@ -293,7 +300,7 @@ mod tests {
 
     use std::time::Duration;
 
-    use super::{Answer, Counted, Metrics, Status};
+    use super::{Answer, Counted, Metrics, ServerNow, Status};
     use crate::names;
     use crate::store::StoreMetrics;
 
@@ -308,10 +315,18 @@ mod tests {
         own.attempt(true, Duration::from_secs(2));
         metrics.listener("[::]:80").opened();
         metrics.problem(raincheck_core::problem::ProblemCode::QueueFull);
+        let server = ServerNow {
+            upstream: "app".to_owned(),
+            server: "http://a".to_owned(),
+            usable: true,
+            in_flight: 3,
+            ejections: 2,
+        };
         let text = metrics.expose(&Counted {
             jobs: vec![(route.clone(), Status::Queued, 7)],
             oldest: vec![(route, Duration::from_secs(61))],
             in_flight: 1,
+            servers: vec![server],
         });
         for name in names::ALL {
             assert!(text.contains(name.name), "{} is not in\n{text}", name.name);
@@ -321,6 +336,7 @@ mod tests {
             "raincheck_jobs{route=\"render\",status=\"failed\"} 0",
             "raincheck_oldest_due_seconds{route=\"render\"} 61",
             "raincheck_connections_open{listener=\"[::]:80\"} 1",
+            "raincheck_upstream_in_flight{upstream=\"app\",server=\"http://a\"} 3",
             "raincheck_store_commit_changes_sum 3.0",
             "raincheck_store_commit_seconds_bucket{le=\"0.001\"} 0",
             "raincheck_store_commit_seconds_bucket{le=\"0.0025\"} 1",

@@ -113,8 +113,33 @@ pub const CONNECTIONS: Name = Name {
     since: "0.1.0",
 };
 
+/// Whether a server may be used.
+pub const UPSTREAM_USABLE: Name = Name {
+    name: "raincheck_upstream_usable",
+    kind: "gauge",
+    labels: "upstream, server",
+    meaning: "1 if a server of an upstream with several or watched servers may get requests, 0 if it is ejected or unhealthy.",
+    since: "0.1.0",
+};
+/// Requests at a server.
+pub const UPSTREAM_IN_FLIGHT: Name = Name {
+    name: "raincheck_upstream_in_flight",
+    kind: "gauge",
+    labels: "upstream, server",
+    meaning: "Requests in flight at a server of an upstream with several or watched servers.",
+    since: "0.1.0",
+};
+/// Ejections of a server.
+pub const UPSTREAM_EJECTIONS: Name = Name {
+    name: "raincheck_upstream_ejections",
+    kind: "gauge",
+    labels: "upstream, server",
+    meaning: "How often a server was ejected since it became part of its upstream.",
+    since: "0.1.0",
+};
+
 /// All of them.
-pub const ALL: [Name; 10] = [
+pub const ALL: [Name; 13] = [
     REQUESTS,
     ANSWER_SECONDS,
     ATTEMPTS,
@@ -123,6 +148,9 @@ pub const ALL: [Name; 10] = [
     JOBS,
     OLDEST,
     PROBLEMS,
+    UPSTREAM_USABLE,
+    UPSTREAM_IN_FLIGHT,
+    UPSTREAM_EJECTIONS,
     COMMIT_SECONDS,
     COMMIT_CHANGES,
 ];

@@ -14,6 +14,7 @@ pub mod testing;
 
 pub use push::answer::{Answer, AnswerBody};
 pub use push::body::{BoxError, OutBody};
+pub use push::group::show::ServerState;
 pub use push::host::Counts;
 pub use push::options::{Error, Options};
 pub use push::pool::Upstreams;

@@ -9,7 +9,7 @@ pub(crate) mod body;
 mod conn;
 mod connect;
 mod framing;
-mod group;
+pub(crate) mod group;
 pub(crate) mod host;
 mod lease;
 mod link;

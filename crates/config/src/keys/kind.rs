@@ -19,8 +19,20 @@ pub enum Kind {
     UrlPath,
     /// The URL of a site.
     PublicUrl,
-    /// The URLs of servers, one or several: scheme, host and port.
+    /// What does a route's work: the name of an `[[upstream]]`, or URLs of servers.
     Upstreams,
+    /// The name of an upstream.
+    UpstreamName,
+    /// The URLs of servers, at least one.
+    Servers,
+    /// Whole numbers of at least one.
+    Counts,
+    /// A path, maybe with a query.
+    Target,
+    /// A status code, or a range of them.
+    StatusRange,
+    /// A table such as this one.
+    Table(&'static str),
     /// Networks, one or several.
     Networks,
     /// A route's name.
@@ -65,13 +77,21 @@ impl Kind {
                 r#"an address such as "0.0.0.0:8080", "[::]:8080", "unix:/run/raincheck.sock" or "fd:raincheck.socket""#.into()
             }
             Self::FileMode => r#"octal permissions such as "0660""#.into(),
+            Self::UpstreamName => "1 to 64 letters, digits, '-', '_' or '.'".into(),
+            Self::Servers => {
+                r#"an array of URLs of scheme, host and maybe port, such as ["http://127.0.0.1:9000"]"#.into()
+            }
+            Self::Counts => "an array of whole numbers of at least 1".into(),
+            Self::Target => r#"a path such as "/health""#.into(),
+            Self::StatusRange => r#"a status code or a range such as "200-399""#.into(),
+            Self::Table(example) => format!("a table such as {example}"),
             Self::Directory => r#"a directory such as "raincheck-data""#.into(),
             Self::UrlPath => {
                 r#"a path such as "/jobs", not the root, without a slash at its end"#.into()
             }
             Self::PublicUrl => r#"a URL such as "https://api.example.com""#.into(),
             Self::Upstreams => {
-                r#"a URL of scheme, host and maybe port, such as "http://127.0.0.1:9000", or an array of them"#.into()
+                r#"a URL of scheme, host and maybe port, such as "http://127.0.0.1:9000", an array of them, or the name of an [[upstream]]"#.into()
             }
             Self::Networks => r#"networks such as ["10.0.0.0/8", "192.0.2.7", "unix"]"#.into(),
             Self::Name => "1 to 64 letters, digits, '-', '_' or '.'".into(),
@@ -102,7 +122,13 @@ impl Kind {
             Self::Directory => "directory".into(),
             Self::UrlPath => "path".into(),
             Self::PublicUrl => "URL".into(),
-            Self::Upstreams => "URL, one or several".into(),
+            Self::Upstreams => "URL or URLs, or name".into(),
+            Self::UpstreamName => "name".into(),
+            Self::Servers => "URLs".into(),
+            Self::Counts => "whole numbers".into(),
+            Self::Target => "path".into(),
+            Self::StatusRange => "status codes".into(),
+            Self::Table(_) => "table".into(),
             Self::Networks => "network or networks".into(),
             Self::Name => "name".into(),
             Self::Pattern => "pattern".into(),

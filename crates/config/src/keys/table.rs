@@ -3,13 +3,14 @@
 mod listener;
 mod route;
 mod server;
+mod upstream;
 
 use super::Key;
 
 /// Every key, by section, in the order of the documentation.
 pub const KEYS: &[Key] = &joined::<COUNT>();
 
-const PARTS: [&[Key]; 3] = [server::KEYS, listener::KEYS, route::KEYS];
+const PARTS: [&[Key]; 4] = [server::KEYS, listener::KEYS, upstream::KEYS, route::KEYS];
 
 const COUNT: usize = {
     let (mut count, mut part) = (0, 0);

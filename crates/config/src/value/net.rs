@@ -1,12 +1,22 @@
 //! URLs and their paths.
 
-use std::sync::Arc;
+use std::ops::RangeInclusive;
 
+use raincheck_core::id::RouteName;
 use raincheck_core::limits::UPSTREAM_SERVERS;
-use raincheck_core::route::{Backends, Group, Member, Scheme, Upstream};
+use raincheck_core::route::{Scheme, Upstream};
 
 use super::{Setting, Wrong, several, text};
-use crate::tree::Node;
+use crate::tree::{Node, Value};
+use crate::upstream::Target;
+
+/// A path, maybe with a query.
+#[derive(Debug, Clone)]
+pub(crate) struct PathOnly(pub(crate) String);
+
+/// A range of status codes.
+#[derive(Debug, Clone)]
+pub(crate) struct StatusRange(pub(crate) RangeInclusive<u16>);
 
 /// A prefix of URL paths.
 #[derive(Debug, Clone)]
@@ -109,21 +119,41 @@ impl Setting for Vec<Upstream> {
     }
 }
 
-impl Setting for Backends {
+impl Setting for Target {
     fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
-        let mut list = Vec::<Upstream>::read(node)?;
-        if list.len() == 1 {
-            return Ok(list.remove(0).into());
+        if let Value::Text(text) = &node.value
+            && text.parse::<RouteName>().is_ok()
+        {
+            return Ok(Self::Named(text.clone()));
         }
-        let urls: Vec<String> = list.iter().map(Upstream::url).collect();
-        let alike = |upstream| Member {
-            upstream,
-            weight: 1,
+        Vec::<Upstream>::read(node).map(Self::Servers)
+    }
+}
+
+impl Setting for PathOnly {
+    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
+        let text = text(node)?;
+        let target = text.parse::<http::uri::PathAndQuery>();
+        match target {
+            Ok(_) if text.starts_with('/') && !text.contains('#') => Ok(Self(text.to_owned())),
+            _ => Err(vec![Wrong::new(node, "it is not a path")]),
+        }
+    }
+}
+
+impl Setting for StatusRange {
+    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
+        let number = match &node.value {
+            Value::Integer(number) => number.to_string(),
+            _ => text(node)?.to_owned(),
         };
-        Ok(Self::Group(Arc::new(Group {
-            name: urls.join(","),
-            members: list.into_iter().map(alike).collect(),
-        })))
+        let (first, last) = number.split_once('-').unwrap_or((&number, &number));
+        match (first.trim().parse::<u16>(), last.trim().parse::<u16>()) {
+            (Ok(first @ 100..=599), Ok(last @ 100..=599)) if first <= last => {
+                Ok(Self(first..=last))
+            }
+            _ => Err(vec![Wrong::new(node, "it is not a range of status codes")]),
+        }
     }
 }
 

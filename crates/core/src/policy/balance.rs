@@ -39,7 +39,7 @@ fn busier(one: Candidate, other: Candidate) -> bool {
 
 /// A number below `of` that is another for each turn, evenly spread over any few turns: multiples of
 /// the golden ratio.
-fn spread(turn: u64, of: u64) -> u64 {
+pub fn spread(turn: u64, of: u64) -> u64 {
     let fraction = turn.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let scaled = (u128::from(fraction) * u128::from(of)) >> 64;
     u64::try_from(scaled).unwrap_or(0)

@@ -64,7 +64,7 @@ fn may_repeat(job: &Job, failure: &Failure) -> bool {
 
 fn kind_is_retried(on: RetryOn, cause: Cause) -> bool {
     match cause {
-        Cause::Connect | Cause::Broken => on.connect,
+        Cause::Connect | Cause::NoUpstream | Cause::Busy | Cause::Broken => on.connect,
         Cause::Timeout => on.timeout,
         Cause::Storage | Cause::Drained => true,
         Cause::Deadline | Cause::TooLarge | Cause::Cancelled => false,

@@ -43,6 +43,7 @@ pub enum ProblemCode {
     IdempotencyKeyInvalid = 33,
     IdempotencyKeyReused = 34,
     DuplicateInProgress = 35,
+    NoUpstream = 36,
 }
 
 /// Whether the backend may have done something because of the request that got this problem.
@@ -58,7 +59,7 @@ use ProblemCode as P;
 
 impl ProblemCode {
     /// Every code, in numeric order.
-    pub const ALL: [P; 35] = [
+    pub const ALL: [P; 36] = [
         P::RouteNotFound,
         P::MalformedRequest,
         P::RequestTooLarge,
@@ -94,6 +95,7 @@ impl ProblemCode {
         P::IdempotencyKeyInvalid,
         P::IdempotencyKeyReused,
         P::DuplicateInProgress,
+        P::NoUpstream,
     ];
 
     /// The number that is stored. Never reused.
@@ -133,7 +135,7 @@ impl ProblemCode {
             | P::ResponseTooLarge
             | P::Interrupted
             | P::RouteGone => 502,
-            P::QueueFull | P::Draining | P::StoreUnavailable | P::Overloaded => 503,
+            P::QueueFull | P::Draining | P::StoreUnavailable | P::Overloaded | P::NoUpstream => 503,
             P::UpstreamTimeout | P::DeadlineExceeded => 504,
             P::LoopDetected => 508,
         }
@@ -153,7 +155,8 @@ impl ProblemCode {
             | P::Interrupted
             | P::Overloaded
             | P::RateLimited
-            | P::DuplicateInProgress => true,
+            | P::DuplicateInProgress
+            | P::NoUpstream => true,
             P::RouteNotFound
             | P::MalformedRequest
             | P::RequestTooLarge
@@ -209,6 +212,7 @@ impl ProblemCode {
             | P::MethodNotAllowed
             | P::UpgradeNotSupported
             | P::Overloaded
+            | P::NoUpstream
             | P::HeadersTooLarge
             | P::TargetTooLong
             | P::InvalidParameter
@@ -259,6 +263,7 @@ impl ProblemCode {
             P::IdempotencyKeyInvalid => "The Idempotency-Key is not one",
             P::IdempotencyKeyReused => "The Idempotency-Key was used for another request",
             P::DuplicateInProgress => "The same request is still being answered",
+            P::NoUpstream => "No upstream of this route can be used now",
         }
     }
 
@@ -300,6 +305,7 @@ impl ProblemCode {
             P::IdempotencyKeyInvalid => "idempotency-key-invalid",
             P::IdempotencyKeyReused => "idempotency-key-reused",
             P::DuplicateInProgress => "duplicate-in-progress",
+            P::NoUpstream => "no-upstream",
         }
     }
 

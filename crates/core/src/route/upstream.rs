@@ -1,7 +1,9 @@
 //! Where the work of a route is done: one HTTP server, or several that are alike.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The servers of a route.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +21,84 @@ pub struct Group {
     pub name: String,
     /// The servers: 1 to [`UPSTREAM_SERVERS`](crate::limits::UPSTREAM_SERVERS), no two alike.
     pub members: Vec<Member>,
+    /// When answers take a server out; none: never.
+    pub ejection: Option<Ejection>,
+    /// How servers are checked; none: they are not.
+    pub health: Option<HealthCheck>,
+    /// How long a server that is back takes to its full share; may be zero.
+    pub slow_start: Duration,
+}
+
+/// When a server gets no requests for a while because of what came of earlier ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ejection {
+    /// Failures in a row that eject it; at least 1.
+    pub failures: u32,
+    /// What is a failure.
+    pub on: EjectOn,
+    /// For how long at first; doubled with each ejection that follows another.
+    pub time: Duration,
+    /// For how long at most.
+    pub max_time: Duration,
+}
+
+/// What counts as a failure of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EjectOn {
+    /// No connection, or it broke before an answer.
+    pub connect: bool,
+    /// A timeout of the route passed.
+    pub timeout: bool,
+    /// It answered 500 to 599.
+    pub server_error: bool,
+}
+
+impl Default for Ejection {
+    fn default() -> Self {
+        Self {
+            failures: 5,
+            on: EjectOn {
+                connect: true,
+                timeout: false,
+                server_error: false,
+            },
+            time: Duration::from_secs(10),
+            max_time: Duration::from_secs(5 * 60),
+        }
+    }
+}
+
+/// How a server is asked whether it can work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// The path and query of a GET.
+    pub path: String,
+    /// The time from one check to the next, give or take a tenth.
+    pub interval: Duration,
+    /// How long one may take, connecting included.
+    pub timeout: Duration,
+    /// Checks in a row that bring a server back; at least 1.
+    pub healthy: u32,
+    /// Checks in a row that take it out; at least 1.
+    pub unhealthy: u32,
+    /// Status codes that are good.
+    pub status: RangeInclusive<u16>,
+}
+
+/// How long a server that is back takes to its full share, unless something else is said.
+pub const SLOW_START: Duration = Duration::from_secs(10);
+
+impl Group {
+    /// Servers that share the work by their weights, ejected when they cannot be reached.
+    pub fn new(name: impl Into<String>, members: Vec<Member>) -> Self {
+        Self {
+            name: name.into(),
+            members,
+            ejection: Some(Ejection::default()),
+            health: None,
+            slow_start: SLOW_START,
+        }
+    }
 }
 
 /// A server of a group.
@@ -51,6 +131,14 @@ impl Backends {
         let members = group.into_iter().flat_map(|group| &group.members);
         one.into_iter()
             .chain(members.map(|member| &member.upstream))
+    }
+
+    /// What the servers are called together.
+    pub fn name(&self) -> String {
+        match self {
+            Self::One(upstream) => upstream.url(),
+            Self::Group(group) => group.name.clone(),
+        }
     }
 
     /// The group, where there is one.

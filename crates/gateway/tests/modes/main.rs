@@ -10,3 +10,4 @@ mod prefer;
 mod retry;
 mod rig;
 mod room;
+mod upstreams;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::{Request, Version};
 use raincheck_core::outcome::Failure;
 use raincheck_core::policy::timeout::Timeouts;
-use raincheck_core::route::{Backends, Upstream};
+use raincheck_core::route::{Backends, RouteTable, Upstream};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::answer::Answer;
@@ -16,6 +16,7 @@ use super::body::{OutBody, WireBody};
 use super::conn::Conn;
 use super::connect::Connector;
 use super::framing;
+use super::group::show::ServerState;
 use super::group::{Groups, Server};
 use super::host::{Counts, Host};
 use super::lease::{Held, Lease};
@@ -37,6 +38,16 @@ struct Shared {
     hosts: RwLock<HashMap<Upstream, Arc<Host>>>,
     groups: Groups,
     swept: AtomicBool,
+}
+
+/// A pool that may be gone.
+#[derive(Clone)]
+pub(super) struct Pool(Weak<Shared>);
+
+impl Pool {
+    pub(super) fn upgrade(&self) -> Option<Upstreams> {
+        self.0.upgrade().map(Upstreams)
+    }
 }
 
 impl Upstreams {
@@ -124,6 +135,53 @@ impl Upstreams {
                 Box::pin(balancer.send(self, prepared(request), timeouts)).await
             }
         }
+    }
+
+    /// Tells that the groups of these routes hold now, and no others: their servers are checked as
+    /// they say. A server that stays in its group keeps what is known of it. Needs a runtime.
+    pub fn follow(&self, routes: &RouteTable) {
+        let groups = routes.iter().filter_map(|route| route.upstream.group());
+        let pool = Pool(Arc::downgrade(&self.0));
+        self.0
+            .groups
+            .follow(groups, &pool, |upstream| self.host(upstream));
+    }
+
+    /// Whether a request for these servers has anywhere to go.
+    ///
+    /// # Errors
+    ///
+    /// No server can be used now: how long to wait before another look.
+    pub fn ready(&self, backends: &Backends) -> Result<(), Duration> {
+        let Backends::Group(group) = backends else {
+            return Ok(());
+        };
+        let balancer = self
+            .0
+            .groups
+            .balancer(group, |upstream| self.host(upstream));
+        balancer.closed_for().map_or(Ok(()), Err)
+    }
+
+    /// Every server of a group as it is now.
+    pub fn states(&self) -> Vec<ServerState> {
+        self.0.groups.states()
+    }
+
+    /// One request on a connection of its own, beside the bound on connections.
+    pub(super) async fn probe(
+        &self,
+        host: &Arc<Host>,
+        request: Request<OutBody>,
+        within: Duration,
+    ) -> Result<Answer, Failure> {
+        let lease = Lease {
+            conn: self.open(host, within).await?,
+            host: Arc::clone(host),
+            held: None,
+        };
+        let sent = send::exchange(lease, prepared(request), None, Instant::now());
+        sent.await.map_err(Refused::into_failure)
     }
 
     /// One request to one upstream: on an idle connection, or a new one.

@@ -34,14 +34,14 @@ pub(super) fn too_slow(upstream: &Upstream, within: Duration) -> Failure {
 /// No exchange ended in time for this one to begin.
 pub(super) fn all_busy(upstream: &Upstream, within: Duration) -> Failure {
     let authority = upstream.authority();
-    unreachable(format!(
-        "all connections allowed to {authority} were busy for {within:?}"
-    ))
+    let detail = format!("all connections allowed to {authority} were busy for {within:?}");
+    failure(Cause::Busy, Seen::Unreached, detail)
 }
 
 /// No server may be asked.
-pub(super) fn nobody() -> Failure {
-    unreachable("no upstream of the route can be used now".to_owned())
+pub(super) fn nobody(group: &str) -> Failure {
+    let detail = format!("no server of {group} can be used now");
+    failure(Cause::NoUpstream, Seen::Unreached, detail)
 }
 
 /// A new connection was closed before it took the request.

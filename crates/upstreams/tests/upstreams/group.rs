@@ -17,10 +17,8 @@ pub fn group(members: &[(&Upstream, u32)]) -> Backends {
         upstream: (*upstream).clone(),
         weight: *weight,
     };
-    Backends::Group(Arc::new(Group {
-        name: "test".to_owned(),
-        members: members.iter().map(member).collect(),
-    }))
+    let members = members.iter().map(member).collect();
+    Backends::Group(Arc::new(Group::new("test", members)))
 }
 
 /// An upstream that refuses connections.

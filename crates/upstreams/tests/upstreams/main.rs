@@ -4,6 +4,7 @@
 mod backend;
 mod client;
 mod crowd;
+mod eject;
 mod faults;
 mod group;
 mod reuse;

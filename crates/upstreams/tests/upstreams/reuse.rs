@@ -203,7 +203,7 @@ async fn a_limit_on_connections_makes_the_next_exchange_wait_for_its_turn() {
     let refused = pool.send(&upstream, get(), hasty).await.unwrap_err();
     assert_eq!(
         (refused.cause, refused.seen),
-        (Cause::Connect, Seen::Unreached)
+        (Cause::Busy, Seen::Unreached)
     );
     let detail = format!(
         "all connections allowed to {} were busy for 10ms",

@@ -37,9 +37,9 @@ pub(super) const KEYS: &[Key] = &[
             example: r#""http://127.0.0.1:9000""#,
         },
         since: "0.1.0",
-        doc: "The server that does the work, or several that are alike: a request goes to the one with \
-              the fewest in flight, and to another if it cannot connect. The path of a request is \
-              passed on as it is.",
+        doc: "What does the work: a server, several that are alike, or the name of an `[[upstream]]`. \
+              Of several, the one with the fewest requests in flight gets each, and another if it \
+              cannot connect. The path of a request is passed on as it is.",
     },
     Key {
         section: SectionName::Route,
