@@ -54,6 +54,18 @@ pub fn python() -> PathBuf {
     python
 }
 
+/// Where Node finds the packages which tests use, named in the same way.
+#[must_use]
+pub fn node_modules() -> PathBuf {
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/test-node/node_modules");
+    let modules = std::env::var_os("RAINCHECK_TEST_NODE_MODULES").map_or(beside, Into::into);
+    assert!(
+        modules.exists(),
+        "no Node packages for tests: run `cargo xtask e2e`, which installs them"
+    );
+    modules
+}
+
 /// A command that runs the binary without any setting from the environment of the tests.
 #[must_use]
 pub fn command() -> Command {

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use raincheck_e2e::process::Child;
+use raincheck_e2e::process::{self, Child};
 use raincheck_e2e::{Backend, Config, Event, Must, Raincheck, Script, expect};
 use serde_json::Value;
 
@@ -41,14 +41,8 @@ impl Browser {
         let mut command = Command::new("node");
         command
             .current_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("clients"))
+            .env("RAINCHECK_TEST_NODE_MODULES", process::node_modules())
             .args(["page.mjs", &url, task]);
-        if std::env::var_os("RAINCHECK_TEST_NODE_MODULES").is_none() {
-            let beside = concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/../target/test-node/node_modules"
-            );
-            command.env("RAINCHECK_TEST_NODE_MODULES", beside);
-        }
         Self(Child::spawn(command))
     }
 

@@ -2,7 +2,9 @@
 
 pub(crate) mod cancel;
 pub(crate) mod chain;
+pub(crate) mod events;
 pub(crate) mod list;
+pub(crate) mod progress;
 pub(crate) mod range;
 pub(crate) mod result;
 pub(crate) mod retry;

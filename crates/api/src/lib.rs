@@ -19,7 +19,9 @@ mod upstreams;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
 use raincheck_core::problem::{Problem, ProblemCode};
 use raincheck_exchange::{Payload, answer, replay};
 use raincheck_runner::Runner;
@@ -29,6 +31,9 @@ use raincheck_telemetry::Metrics;
 pub use reload::{Refused, Reload};
 
 use paths::{AdminPath, JobPath, Resource};
+
+/// Any error of a request body.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What the control plane is told from outside.
 #[derive(Clone)]
@@ -74,11 +79,23 @@ impl Api {
         paths::is_reserved(path) || JobPath::parse(&self.jobs_path, path).is_some()
     }
 
-    /// Answers on the public listener, where [`Api::claims`] said yes. The body is not read.
-    pub async fn public<B>(&self, request: &Request<B>) -> Response<Payload> {
+    /// Answers on the public listener, where [`Api::claims`] said yes. Only the body of a progress
+    /// report is read.
+    pub async fn public<B>(&self, request: Request<B>) -> Response<Payload>
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>>,
+    {
+        let (parts, body) = request.into_parts();
+        let request = Request::from_parts(parts, ());
         let path = request.uri().path();
         let answered = match JobPath::parse(&self.jobs_path, path) {
-            Some(job) => self.job(request, job).await,
+            Some(JobPath {
+                id,
+                resource: Resource::Progress(attempt, token),
+            }) if matches!(*request.method(), Method::PUT | Method::POST) => {
+                jobs::progress::put(&self.runner, id, (attempt, token), body).await
+            }
+            Some(job) => self.job(&request, job).await,
             None => problems::page(path.strip_prefix("/_raincheck/problems/").unwrap_or(path)),
         };
         self.finish(answered, request.method())
@@ -141,9 +158,15 @@ impl Api {
             (Resource::Cancel, &Method::POST) => {
                 jobs::cancel::cancel(runner, links, id, request.headers()).await
             }
+            (Resource::Events, &Method::GET | &Method::HEAD) => {
+                jobs::events::events(runner, links, id, request).await
+            }
             (Resource::Retry, &Method::POST) => jobs::retry::retry(runner, links, id).await,
             (Resource::Job, _) => Err(not_allowed("GET, HEAD, DELETE")),
-            (Resource::Status | Resource::Result, _) => Err(not_allowed("GET, HEAD")),
+            (Resource::Progress(..), _) => Err(not_allowed("PUT, POST")),
+            (Resource::Status | Resource::Result | Resource::Events, _) => {
+                Err(not_allowed("GET, HEAD"))
+            }
             (Resource::Retry | Resource::Cancel, _) => Err(not_allowed("POST")),
         }
     }

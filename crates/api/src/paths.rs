@@ -20,6 +20,10 @@ pub(crate) enum Resource {
     Result,
     /// `{jobs}/{id}/cancel`
     Cancel,
+    /// `{jobs}/{id}/events`
+    Events,
+    /// `{jobs}/{id}/progress/{attempt}-{token}`
+    Progress(u32, u64),
     /// `{jobs}/{id}/retry`
     Retry,
 }
@@ -36,15 +40,24 @@ impl JobPath {
             None => Resource::Job,
             Some("status") => Resource::Status,
             Some("result") => Resource::Result,
+            Some("events") => Resource::Events,
             Some("cancel") => Resource::Cancel,
             Some("retry") => Resource::Retry,
-            Some(_) => return None,
+            Some(end) => progress(end)?,
         };
         Some(Self {
             id: id.parse().ok()?,
             resource,
         })
     }
+}
+
+/// `progress/{attempt}-{token}`, the token as sixteen hexadecimal digits.
+fn progress(end: &str) -> Option<Resource> {
+    let (attempt, token) = end.strip_prefix("progress/")?.split_once('-')?;
+    let digits = token.len() == 16 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let token = u64::from_str_radix(token, 16).ok().filter(|_| digits)?;
+    Some(Resource::Progress(attempt.parse().ok()?, token))
 }
 
 /// A path of the admin listener.

@@ -41,6 +41,8 @@ pub struct Server {
     pub jobs_path: String,
     /// How clients reach us: scheme, host and maybe a path, without a slash at the end.
     pub public_url: Option<String>,
+    /// How upstreams reach this gateway, if that was said.
+    pub internal_url: Option<String>,
     /// Peers whose forwarding headers are believed.
     pub trusted_proxies: Peers,
     /// How long open exchanges may take at shutdown; may be zero.

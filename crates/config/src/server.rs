@@ -20,6 +20,7 @@ pub(crate) struct Written {
     pub(crate) behind: Option<Given<Choice<Behind>>>,
     jobs_path: Option<Given<UrlPath>>,
     public_url: Option<Given<PublicUrl>>,
+    internal_url: Option<Given<PublicUrl>>,
     trusted_proxies: Option<Given<Peers>>,
     grace: Option<Given<Duration>>,
     header_timeout: Option<Given<Positive>>,
@@ -38,6 +39,7 @@ impl Written {
             behind: section.get("behind", findings),
             jobs_path: section.get("jobs_path", findings),
             public_url: section.get("public_url", findings),
+            internal_url: section.get("internal_url", findings),
             trusted_proxies: section.get("trusted_proxies", findings),
             grace: section.get("grace", findings),
             header_timeout: section.get("header_timeout", findings),
@@ -72,6 +74,7 @@ impl Written {
                 .jobs_path
                 .map_or_else(|| "/jobs".to_owned(), |given| given.value.0),
             public_url: self.public_url.map(|given| given.value.0),
+            internal_url: self.internal_url.map(|given| given.value.0),
             trusted_proxies: self
                 .trusted_proxies
                 .map(|given| given.value)

@@ -61,5 +61,19 @@ pub const REFUSAL_LINES_PER_SECOND: u32 = 50;
 pub const KEY_CHARACTERS: usize = 255;
 /// Watchers of one process waiting for jobs to change; beyond it: answered at once.
 pub const WATCHERS: usize = 100_000;
+/// Jobs of which the last progress report is kept; beyond it the oldest is forgotten.
+pub const PROGRESS_JOBS: usize = 10_000;
+/// Bytes of a progress report; beyond it: 413.
+pub const PROGRESS_BYTES: usize = 8 * 1024;
+/// Bytes of `data` in a progress report, as JSON.
+pub const PROGRESS_DATA_BYTES: usize = 4 * 1024;
+/// Characters of `message` in a progress report.
+pub const PROGRESS_MESSAGE_CHARS: usize = 500;
+/// How long a backend may take to send a progress report.
+pub const PROGRESS_TIMEOUT: Duration = Duration::from_secs(10);
+/// The least time between two progress events of one stream; what comes in between is one event.
+pub const PROGRESS_EVENT_GAP: Duration = Duration::from_millis(100);
+/// Silence on an event stream after which a comment shows that it is alive.
+pub const EVENTS_BEAT: Duration = Duration::from_secs(15);
 /// Bytes of an upstream's failure text that are kept in a problem's detail.
 pub const DETAIL_BYTES: usize = 512;

@@ -22,6 +22,9 @@ pub const ATTEMPT: HeaderName = HeaderName::from_static("raincheck-attempt");
 /// `Raincheck-Deadline`: when we stop waiting for this attempt, as in RFC 3339.
 pub const DEADLINE: HeaderName = HeaderName::from_static("raincheck-deadline");
 
+/// `Raincheck-Progress`: where this attempt may `PUT` how far it is.
+pub const PROGRESS: HeaderName = HeaderName::from_static("raincheck-progress");
+
 /// A request body that is whole: it can be sent as often as needed.
 #[derive(Clone)]
 pub enum RequestBody {
@@ -93,7 +96,7 @@ fn streamed(reader: Arc<dyn BodyReader>, len: u64, trailers: &HeaderMap) -> OutB
 }
 
 /// What marks one attempt of one job to the backend.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Outbound {
     /// The job, or the id it would have.
     pub job: JobId,
@@ -101,6 +104,8 @@ pub struct Outbound {
     pub attempt: u32,
     /// When we stop waiting, where we do.
     pub deadline: Option<Timestamp>,
+    /// Where the backend may report progress, if anybody will see it.
+    pub progress: Option<HeaderValue>,
 }
 
 impl Outbound {
@@ -150,6 +155,9 @@ impl Outbound {
             1 => HeaderValue::from_static("1"),
             attempt => HeaderValue::from(attempt),
         };
+        if let Some(progress) = &self.progress {
+            headers.insert(PROGRESS, progress.clone());
+        }
         headers.insert(ATTEMPT, attempt);
     }
 }

@@ -1,5 +1,6 @@
 //! Every response body a client can get, without a box around the common ones.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -23,6 +24,8 @@ pub enum Payload {
     Relay(Box<Relay>),
     /// A stored response, or a part of one.
     Stored(Box<StoredBody>),
+    /// What is told as it happens.
+    Live(Pin<Box<dyn Body<Data = Bytes, Error = Infallible> + Send>>),
 }
 
 /// An upstream's response on its way to a client.
@@ -68,6 +71,13 @@ impl Relay {
     }
 }
 
+impl Payload {
+    /// What is told as it happens.
+    pub fn live(body: impl Body<Data = Bytes, Error = Infallible> + Send + 'static) -> Self {
+        Self::Live(Box::pin(body))
+    }
+}
+
 impl From<Vec<u8>> for Payload {
     fn from(bytes: Vec<u8>) -> Self {
         Self::Full(bytes.into())
@@ -88,6 +98,10 @@ impl Body for Payload {
             Self::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Relay(relay) => relay.poll(cx),
             Self::Stored(body) => Pin::new(&mut **body).poll_frame(cx),
+            Self::Live(body) => {
+                let frame = ready!(body.as_mut().poll_frame(cx));
+                Poll::Ready(frame.map(|frame| frame.map_err(|never| match never {})))
+            }
         }
     }
 
@@ -97,6 +111,7 @@ impl Body for Payload {
             Self::Full(bytes) => bytes.is_empty(),
             Self::Relay(relay) => relay.failed.is_none() && relay.body.is_end_stream(),
             Self::Stored(body) => body.is_end_stream(),
+            Self::Live(body) => body.is_end_stream(),
         }
     }
 
@@ -106,6 +121,7 @@ impl Body for Payload {
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Relay(relay) => relay.body.size_hint(),
             Self::Stored(body) => body.size_hint(),
+            Self::Live(body) => body.size_hint(),
         }
     }
 }

@@ -190,6 +190,7 @@ fn take_off(runner: &Runner, accepted: &Accepted, started_at: Timestamp) -> Flig
         job: accepted.id,
         attempt: 1,
         deadline: timeouts.total.map(|total| started_at.after(total)),
+        progress: runner.progress_url(accepted.id, 1),
     };
     let head = accepted.head.clone();
     let request = outbound.whole(head, &accepted.body, &accepted.trailers);

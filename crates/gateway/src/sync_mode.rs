@@ -36,6 +36,7 @@ impl Service {
             job: runner.ambient().job_id_at(now),
             attempt: 1,
             deadline: timeouts.total.map(|total| now.after(total)),
+            progress: None,
         };
         let blame = Blame::default();
         let body = if incoming.is_end_stream() {

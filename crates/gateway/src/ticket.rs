@@ -22,7 +22,8 @@ pub(crate) fn ticket(
     links: &status::Links,
     prefer: Prefer,
 ) -> Response<Payload> {
-    let document = status::document(job, links, None);
+    let progress = runner.progress(job).map(|(_, progress)| progress);
+    let document = status::document(job, links, progress.as_ref(), None);
     let elsewhere = redirect(runner, job, links, prefer);
     let status = match &elsewhere {
         Some(_) => StatusCode::SEE_OTHER,

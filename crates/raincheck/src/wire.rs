@@ -1,5 +1,7 @@
 //! Plan -> Options -> running parts, in order. Read this file second.
 
+mod reach;
+
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
@@ -63,6 +65,7 @@ pub fn start(
     let attempts = attempts(&plan);
     let jobs_path = plan.server.jobs_path.clone();
     let public_url = plan.server.public_url.clone();
+    let internal_url = plan.server.internal_url.clone();
     let gateway = raincheck_gateway::Options {
         jobs_path: jobs_path.clone(),
         public_url: public_url.clone(),
@@ -83,6 +86,9 @@ pub fn start(
         metrics: Arc::clone(&metrics),
         attempts,
     });
+    if let Some(base) = reach::base(internal_url, &ports) {
+        runner.reports_at(base + &jobs_path);
+    }
     let api = raincheck_api::Options {
         jobs_path,
         public_url,
@@ -161,7 +167,7 @@ impl Local for JobApi {
         &self,
         request: Request<Incoming>,
     ) -> Pin<Box<dyn Future<Output = Response<Payload>> + Send + '_>> {
-        Box::pin(async move { self.0.public(&request).await })
+        Box::pin(async move { self.0.public(request).await })
     }
 }
 

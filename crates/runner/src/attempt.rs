@@ -128,6 +128,7 @@ impl Shared {
             job: job.id(),
             attempt: job.attempt(),
             deadline: timeouts.total.map(|total| now.after(total)),
+            progress: self.reports.url(job.id(), job.attempt()),
         };
         let wire = outbound.whole(ready.head, &ready.body, &ready.trailers);
         let bounds = Bounds {

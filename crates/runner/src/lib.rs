@@ -9,6 +9,7 @@
 //! * [`sweep`]: deadlines and retention;
 //! * [`rescue`]: attempts whose end nobody will tell;
 //! * [`reload`]: the routes that hold, and others in their place;
+//! * [`progress`]: how far attempts say they are;
 //! * [`watch`]: who waits for which job;
 //! * [`drain`]: stop leasing, finish or hand back.
 
@@ -23,6 +24,7 @@ mod error;
 mod orders;
 mod pace;
 pub mod permits;
+pub mod progress;
 mod reload;
 mod rescue;
 pub mod result;
@@ -90,6 +92,7 @@ pub(crate) struct Shared {
     pub(crate) running: running::Running,
     pub(crate) watchers: watch::Watchers,
     pub(crate) pace: pace::Pace,
+    pub(crate) reports: progress::Reports,
     pub(crate) dispatch: Arc<bell::Bell>,
     /// Rung when jobs may wait for a route that is gone.
     pub(crate) homeless: Notify,
@@ -126,6 +129,7 @@ impl Runner {
         upstreams.follow(&routes);
         let dispatch = Arc::new(bell::Bell::default());
         let shared = Arc::new(Shared {
+            reports: progress::Reports::new(&*ambient),
             permits: permits::Permits::new(&routes, attempts, &dispatch),
             store,
             upstreams,

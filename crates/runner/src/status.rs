@@ -6,6 +6,8 @@ use raincheck_core::job::{Job, Status};
 use raincheck_core::time::Timestamp;
 use serde_json::{Value, json};
 
+use crate::progress::Progress;
+
 /// Where a job's URLs begin: `/jobs`, or with a scheme and host before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Links {
@@ -33,6 +35,11 @@ impl Links {
         format!("{}/{}/result", self.base, job.id())
     }
 
+    /// The URL of its events.
+    pub fn events(&self, job: &Job) -> String {
+        format!("{}/{}/events", self.base, job.id())
+    }
+
     /// The URL to which a form that cancels it is sent.
     pub fn cancel(&self, job: &Job) -> String {
         format!("{}/{}/cancel", self.base, job.id())
@@ -46,8 +53,13 @@ impl Links {
     }
 }
 
-/// The status document of a job. `result` is its response body, where that is small JSON.
-pub fn document(job: &Job, links: &Links, result: Option<Value>) -> Value {
+/// The status document of a job. `progress` is what its attempt has reported last, `result` is its response body, where that is small JSON.
+pub fn document(
+    job: &Job,
+    links: &Links,
+    progress: Option<&Progress>,
+    result: Option<Value>,
+) -> Value {
     let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
     json!({
         "job_id": job.id().to_string(),
@@ -56,7 +68,11 @@ pub fn document(job: &Job, links: &Links, result: Option<Value>) -> Value {
         "attempt": job.attempt(),
         "attempts_max": job.attempts_max(),
         "executions": job.executions(),
-        "progress": null,
+        "progress": progress.map(|progress| json!({
+            "percent": progress.percent,
+            "message": progress.message,
+            "data": progress.data,
+        })),
         "created_at": job.created_at().to_string(),
         "started_at": time(job.started_at()),
         "finished_at": time(job.finished_at()),
@@ -77,6 +93,7 @@ pub fn document(job: &Job, links: &Links, result: Option<Value>) -> Value {
         "links": {
             "self": links.job(job),
             "result": links.result(job),
+            "events": links.events(job),
         },
     })
 }

@@ -26,6 +26,7 @@ const PYTHON: &[Package] = &[
     ),
     package("requests==2.32.5", "requests", "the usual Python client"),
     package("httpx==0.28.1", "httpx", "a Python client with timeouts"),
+    package("httpx-sse==0.4.3", "httpx_sse", "a reader of events"),
     package("gunicorn==27.0.1", "gunicorn", BACKEND),
     package("uvicorn==0.54.0", "uvicorn", BACKEND),
     package("h11==0.16.0", "h11", BACKEND),
@@ -36,6 +37,7 @@ const PYTHON: &[Package] = &[
 ];
 
 const NODE: &[Package] = &[
+    package("eventsource@5.1.5", "eventsource", "a reader of events"),
     package(
         "playwright-core@1.64.1",
         "playwright-core",

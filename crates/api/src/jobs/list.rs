@@ -29,10 +29,11 @@ pub(crate) async fn list(
         .list(filter)
         .await
         .map_err(|error| Error::from(error).problem())?;
+    let progress = |job: &_| runner.progress(job).map(|(_, progress)| progress);
     let jobs: Vec<_> = page
         .jobs
         .iter()
-        .map(|job| status::document(job, links, None))
+        .map(|job| status::document(job, links, progress(job).as_ref(), None))
         .collect();
     let damaged: Vec<_> = page.damaged.iter().map(ToString::to_string).collect();
     let next = page.next.map(|id| id.to_string());

@@ -22,13 +22,21 @@ pub(crate) async fn status<B>(
 ) -> Result<Response<Payload>, Problem> {
     let wanted = wait::wanted(request)?;
     let now = wait::until(runner, id, std::time::Duration::ZERO, |_| true).await?;
-    let known = !request.headers().contains_key(header::IF_NONE_MATCH)
-        || respond::none_match(request.headers(), &tag(&now));
-    let job = match now.status().is_finished() || !known {
+    // Who names what it knows waits for anything new, all others for another status.
+    let names = request.headers().contains_key(header::IF_NONE_MATCH);
+    let known = tag(runner, &now);
+    let news = names && !respond::none_match(request.headers(), &known);
+    let job = match now.status().is_finished() || news {
         true => now,
-        false => wait::until(runner, id, wanted, |job| job.status() != now.status()).await?,
+        false => {
+            let changed = |job: &Job| match names {
+                true => tag(runner, job) != known,
+                false => job.status() != now.status(),
+            };
+            wait::until(runner, id, wanted, changed).await?
+        }
     };
-    let tag = tag(&job);
+    let tag = tag(runner, &job);
     if respond::none_match(request.headers(), &tag) {
         let mut response = crate::empty(StatusCode::NOT_MODIFIED);
         respond::set(&mut response, header::ETAG, &tag);
@@ -47,16 +55,29 @@ pub(crate) async fn document(
     job: &Job,
     status: StatusCode,
 ) -> Response<Payload> {
-    let result = inline(runner, job).await;
-    let document = status::document(job, links, result);
+    let document = value(runner, links, job).await;
     let mut response = answer::json(status, &document);
     respond::set(&mut response, respond::JOB_ID, &job.id().to_string());
     respond::set_retry_after(&mut response, runner, job);
     response
 }
 
-fn tag(job: &Job) -> String {
-    format!("\"{}\"", job.revision().0)
+/// A job's status document.
+pub(crate) async fn value(runner: &Runner, links: &status::Links, job: &Job) -> Value {
+    let result = inline(runner, job).await;
+    let progress = runner.progress(job).map(|(_, progress)| progress);
+    status::document(job, links, progress.as_ref(), result)
+}
+
+/// Names how the job stands: its revision, and which report of its attempt is the last.
+pub(crate) fn position(runner: &Runner, job: &Job) -> (u64, u64) {
+    let report = runner.progress(job).map_or(0, |(version, _)| version);
+    (job.revision().0, report)
+}
+
+fn tag(runner: &Runner, job: &Job) -> String {
+    let (revision, report) = position(runner, job);
+    format!("\"{revision}.{report}\"")
 }
 
 /// The response body, when it is plain JSON of at most [`RESULT_INLINE_BYTES`]. A damaged one is

@@ -109,6 +109,7 @@ async fn a_head_that_takes_too_long_fails_at_its_time() {
         job,
         attempt: 1,
         deadline: None,
+        progress: None,
     }
     .request(head, OutBody::Empty);
     let bounds = Bounds {

@@ -39,6 +39,7 @@ fn outbound(deadline: Option<Timestamp>) -> Outbound {
         job,
         attempt: 3,
         deadline,
+        progress: None,
     }
 }
 

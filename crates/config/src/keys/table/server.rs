@@ -65,6 +65,18 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         section: SectionName::Server,
+        name: "internal_url",
+        kind: Kind::PublicUrl,
+        default: Otherwise {
+            text: "`http` and the first port of `listen`, on loopback where it listens everywhere",
+            example: r#""http://raincheck.internal:8080""#,
+        },
+        since: "0.1.0",
+        doc: "How upstreams reach this gateway; the `Raincheck-Progress` URL that they are told \
+              begins with it.",
+    },
+    Key {
+        section: SectionName::Server,
         name: "trusted_proxies",
         kind: Kind::Networks,
         default: Is("[]"),

@@ -190,13 +190,14 @@ fn settled(started: &Plan, now: &Plan) -> Vec<&'static str> {
 }
 
 /// Every key of the section, and whether it says the same.
-fn server(was: &Server, now: &Server) -> [(&'static str, bool); 11] {
+fn server(was: &Server, now: &Server) -> [(&'static str, bool); 12] {
     let Server {
         listen,
         // What it presets is in the routes.
         behind: _,
         jobs_path,
         public_url,
+        internal_url,
         trusted_proxies: proxies,
         grace,
         header_timeout: header,
@@ -210,6 +211,7 @@ fn server(was: &Server, now: &Server) -> [(&'static str, bool); 11] {
         ("server.listen", *listen == was.listen),
         ("server.jobs_path", *jobs_path == was.jobs_path),
         ("server.public_url", *public_url == was.public_url),
+        ("server.internal_url", *internal_url == was.internal_url),
         ("server.trusted_proxies", *proxies == was.trusted_proxies),
         ("server.grace", *grace == was.grace),
         ("server.header_timeout", *header == was.header_timeout),
@@ -274,6 +276,7 @@ mod tests {
         behind = "alb"
         jobs_path = "/tickets"
         public_url = "https://a.example"
+        internal_url = "http://b.example"
         trusted_proxies = ["10.0.0.0/8"]
         grace = "1s"
         header_timeout = "1s"
