@@ -8,6 +8,8 @@
  *
  *   POWER_CUT   the number of the call at which the process kills itself, from 1; 0: never
  *   POWER_LIE   of files whose path ends with this, syncs are not remembered: the disk lies
+ *   POWER_FAIL  `call errno first last`: of the calls of this name on files below the root, those
+ *               from the first to the last fail
  *
  * A call ends the process before it is carried out, or, where the number is even, after it. Nothing
  * that depends on a sync that has not been remembered can have been acknowledged: the sync has not
@@ -16,6 +18,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -32,7 +35,10 @@
 static const char *root, *image, *lie;
 static size_t root_len;
 static long cut_at;
-static atomic_long calls;
+static char fail_name[32];
+static int fail_errno;
+static long fail_first, fail_last;
+static atomic_long calls, fail_calls;
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
 __attribute__((constructor)) static void begin(void) {
@@ -42,6 +48,9 @@ __attribute__((constructor)) static void begin(void) {
     root_len = root ? strlen(root) : 0;
     cut_at = cut ? atol(cut) : 0;
     lie = getenv("POWER_LIE");
+    const char *fail = getenv("POWER_FAIL");
+    if (fail && sscanf(fail, "%31s %d %ld %ld", fail_name, &fail_errno, &fail_first, &fail_last) != 4)
+        abort();
 }
 
 /* Ends the process, but not in the middle of a copy. */
@@ -128,6 +137,18 @@ static void remember(int fd) {
     pthread_mutex_unlock(&one_at_a_time);
 }
 
+/* Whether this call is one that fails. */
+static int fails(const char *name, int fd, const char *path) {
+    char link[4096];
+    long number;
+    if (!fail_errno || strcmp(name, fail_name)) return 0;
+    if (path ? strncmp(path, root, root_len) != 0 : !is_below(fd, link, sizeof link)) return 0;
+    number = atomic_fetch_add(&fail_calls, 1) + 1;
+    if (number < fail_first || number > fail_last) return 0;
+    errno = fail_errno;
+    return 1;
+}
+
 #define REAL(name) ((__typeof__(&name))real(&name##_, #name))
 static void *real(void **kept, const char *name) {
     if (!*kept) *kept = dlsym(RTLD_NEXT, name);
@@ -137,8 +158,9 @@ static void *real(void **kept, const char *name) {
 #define SYNC(name)                                        \
     static void *name##_;                                 \
     int name(int fd) {                                    \
+        if (fails(#name, fd, NULL)) return -1;            \
         int last = counted();                             \
-        int result = REAL(name)(fd);           \
+        int result = REAL(name)(fd);                      \
         if (result == 0) remember(fd);                    \
         if (last) die();                                  \
         return result;                                    \
@@ -146,9 +168,11 @@ static void *real(void **kept, const char *name) {
 SYNC(fsync)
 SYNC(fdatasync)
 
-#define CALL(type, name, parameters, arguments, counts)   \
+/* A call with these parameters, about this descriptor or this path. */
+#define CALL(type, name, parameters, arguments, counts, fd, path) \
     static void *name##_;                                 \
     type name parameters {                                \
+        if (fails(#name, fd, path)) return -1;            \
         int last = (counts) && counted();                 \
         type result = REAL(name) arguments;               \
         if (last) die();                                  \
@@ -160,12 +184,15 @@ static int is_data(int fd) {
     return cut_at && is_below(fd, path, sizeof path);
 }
 
-CALL(ssize_t, write, (int fd, const void *from, size_t len), (fd, from, len), is_data(fd))
-CALL(ssize_t, pwrite, (int fd, const void *from, size_t len, off_t at), (fd, from, len, at), is_data(fd))
-CALL(ssize_t, pwrite64, (int fd, const void *from, size_t len, off64_t at), (fd, from, len, at), is_data(fd))
-CALL(int, ftruncate, (int fd, off_t len), (fd, len), is_data(fd))
-CALL(int, ftruncate64, (int fd, off64_t len), (fd, len), is_data(fd))
-CALL(int, unlink, (const char *path), (path), 1)
-CALL(int, rename, (const char *from, const char *to), (from, to), 1)
-CALL(ssize_t, send, (int fd, const void *from, size_t len, int flags), (fd, from, len, flags), 1)
-CALL(ssize_t, writev, (int fd, const struct iovec *from, int count), (fd, from, count), 1)
+CALL(ssize_t, write, (int fd, const void *from, size_t len), (fd, from, len), is_data(fd), fd, NULL)
+CALL(ssize_t, pwrite, (int fd, const void *from, size_t len, off_t at), (fd, from, len, at),
+     is_data(fd), fd, NULL)
+CALL(ssize_t, pwrite64, (int fd, const void *from, size_t len, off64_t at), (fd, from, len, at),
+     is_data(fd), fd, NULL)
+CALL(int, ftruncate, (int fd, off_t len), (fd, len), is_data(fd), fd, NULL)
+CALL(int, ftruncate64, (int fd, off64_t len), (fd, len), is_data(fd), fd, NULL)
+CALL(int, unlink, (const char *path), (path), 1, -1, path)
+CALL(int, rename, (const char *from, const char *to), (from, to), 1, -1, from)
+CALL(ssize_t, send, (int fd, const void *from, size_t len, int flags), (fd, from, len, flags), 1,
+     fd, NULL)
+CALL(ssize_t, writev, (int fd, const struct iovec *from, int count), (fd, from, count), 1, fd, NULL)

@@ -106,6 +106,8 @@ pub struct History {
     pub sights: Vec<(String, Sight)>,
     /// What the backend saw, in this order.
     pub arrivals: Vec<Arrival>,
+    /// Whether the disk failed at times, so that an answer may not have been stored.
+    pub disk_failed: bool,
 }
 
 impl History {

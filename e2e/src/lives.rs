@@ -15,13 +15,18 @@ use crate::dice::Dice;
 use crate::event::Gate;
 use crate::expect::FINISHED;
 use crate::history::{Arrival, History, Promise, Sight, answer_body, request_body};
-use crate::power::{Power, memory};
+use crate::power::{Disk, Power, memory};
 use crate::process::{Config, Exit, Home, Raincheck};
 use crate::raw::{Client, Response};
 use crate::wire::End;
 
+/// The codes with which the process ends when its disk fails, or is full.
+const DISK_FAILED: i32 = 74;
+const DISK_FULL: i32 = 79;
 /// Clients that send at once.
 const CLIENTS: usize = 6;
+/// Requests of one life: where all are refused, nothing else ends it.
+const SENT_MAX: u64 = 400;
 
 /// When a life ends: at the earliest of these.
 #[derive(Clone, Copy, Debug)]
@@ -96,24 +101,27 @@ impl Lives {
     /// Starts the gateway, lets clients send and look, until it is doomed.
     ///
     /// # Panics
-    /// When it ends in any other way than by being killed.
-    pub async fn live(&mut self, doom: Doom, lie: Option<&str>, dice: &mut Dice) {
+    /// When it ends in any other way than by being killed or, on a disk that fails, by saying so.
+    pub async fn live(&mut self, doom: Doom, disk: Disk<'_>, dice: &mut Dice) -> Exit {
+        self.seen.history().disk_failed |= disk.fail.is_some();
         let home = self.home.take().must("a home between lives");
         let data = home.data();
-        let watch = |command: &mut _| self.power.watch(command, &data, doom.call, lie);
+        let watch = |command: &mut _| self.power.watch(command, &data, doom.call, disk);
         let mut app = match Raincheck::try_start(home, watch).await {
             Ok(app) => app,
             Err((home, exit)) => {
-                killed(&exit);
+                check_end(&exit, disk);
                 self.home = Some(home);
-                return;
+                return exit;
             }
         };
         let acknowledged = self.acknowledged() + doom.acknowledged;
         let arrived = self.backend.count() as u64 + doom.arrived;
+        let sent = self.seen.sent.load(Ordering::SeqCst) + SENT_MAX;
         let mut clients = JoinSet::new();
         for _ in 0..CLIENTS {
-            clients.spawn(send(Arc::clone(&self.seen), app.addr()));
+            let fails = disk.fail.is_some();
+            clients.spawn(send(Arc::clone(&self.seen), app.addr(), fails));
         }
         clients.spawn(look(
             Arc::clone(&self.seen),
@@ -124,14 +132,17 @@ impl Lives {
             !app.child.is_running()
                 || self.acknowledged() >= acknowledged
                 || self.backend.count() as u64 >= arrived
+                || self.seen.sent.load(Ordering::SeqCst) >= sent
         })
         .await;
         app.kill().await;
-        killed(&app.child.exited().await);
+        let exit = app.child.exited().await;
+        check_end(&exit, disk);
         while let Some(client) = clients.join_next().await {
             client.must("a client should only ever see an answer or a dead server");
         }
         self.home = Some(app.home);
+        exit
     }
 
     /// Lets everything come to rest in a last life, looks at all of it, and gives the history.
@@ -179,12 +190,13 @@ fn is_unfinished(sight: &Sight) -> bool {
     matches!(sight, Sight::Status { status, .. } if !FINISHED.contains(&status.as_str()))
 }
 
-fn killed(exit: &Exit) {
-    assert_eq!(
-        exit.signal,
-        Some(9),
-        "code {:?}: {}",
+fn check_end(exit: &Exit, disk: Disk<'_>) {
+    let failed = disk.fail.is_some() && [Some(DISK_FAILED), Some(DISK_FULL)].contains(&exit.code);
+    assert!(
+        exit.signal == Some(9) || failed,
+        "code {:?}, signal {:?}, {disk:?}: {}",
         exit.code,
+        exit.signal,
         exit.stderr
     );
     assert!(!exit.stderr.contains("panicked"), "{}", exit.stderr);
@@ -217,7 +229,7 @@ fn arrival(seen: &Seen) -> Option<Arrival> {
 }
 
 /// Sends requests, one after the other, until the server is gone.
-async fn send(seen: Arc<Seeing>, addr: SocketAddr) {
+async fn send(seen: Arc<Seeing>, addr: SocketAddr, fails: bool) {
     loop {
         let number = seen.sent.fetch_add(1, Ordering::SeqCst);
         let repeatable = number.is_multiple_of(2);
@@ -241,7 +253,11 @@ async fn send(seen: Arc<Seeing>, addr: SocketAddr) {
                 seen.history().promises.insert(id, promise);
                 seen.acknowledged.fetch_add(1, Ordering::SeqCst);
             }
-            // What was sent when the process died and came back to a client of its next life.
+            // What came to a process that has begun to stop is told that.
+            503 if fails => {
+                let code = response.json()["code"].clone();
+                assert!(code == "store-unavailable" || code == "draining", "{text}");
+            }
             _ => panic!("{} {text}", response.status),
         }
     }

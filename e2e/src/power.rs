@@ -1,7 +1,7 @@
 //! A power cut under the real binary: what had not been synced is lost, whole or block by block.
 //!
 //! A preloaded library (`shim/power.c`) remembers what each sync made durable and ends the process
-//! at a chosen call. Afterwards [`Power::cut`] makes of the data directory what a disk could hold:
+//! at a chosen call, or lets calls fail. Afterwards [`Power::cut`] makes of the data directory what a disk could hold:
 //! what is durable is there, and of everything else any part may be.
 
 use std::collections::BTreeMap;
@@ -25,6 +25,28 @@ pub enum Loss {
     Nothing,
     /// Any blocks of this many bytes.
     Blocks(usize),
+}
+
+/// What else the disk does, besides losing its power.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Disk<'a> {
+    /// Syncs of files whose path ends with this do nothing.
+    pub lie: Option<&'a str>,
+    /// Some calls fail.
+    pub fail: Option<Fail>,
+}
+
+/// Calls that fail, of those of one name on files of the data directory.
+#[derive(Clone, Copy, Debug)]
+pub struct Fail {
+    /// The name, as in libc.
+    pub call: &'static str,
+    /// The error.
+    pub errno: i32,
+    /// The first of them, from 1.
+    pub first: u64,
+    /// The last of them.
+    pub last: u64,
 }
 
 /// What is remembered of the syncs below one directory.
@@ -69,15 +91,24 @@ impl Power {
     }
 
     /// Has a command die at its call of this number (0: never) that writes, syncs or sends, and
-    /// remember its syncs below `root`, but for files whose path ends with `lie`.
-    pub fn watch(&self, command: &mut Command, root: &Path, call: u64, lie: Option<&str>) {
+    /// remember its syncs below `root`, where there is such a disk.
+    pub fn watch(&self, command: &mut Command, root: &Path, call: u64, disk: Disk<'_>) {
         command
             .env("LD_PRELOAD", &SHIM.1)
             .env("POWER_ROOT", root)
             .env("POWER_IMAGE", self.image.path())
             .env("POWER_CUT", call.to_string());
-        if let Some(lie) = lie {
+        if let Some(lie) = disk.lie {
             command.env("POWER_LIE", lie);
+        }
+        if let Some(fail) = disk.fail {
+            let Fail {
+                call,
+                errno,
+                first,
+                last,
+            } = fail;
+            command.env("POWER_FAIL", format!("{call} {errno} {first} {last}"));
         }
     }
 

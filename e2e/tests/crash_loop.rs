@@ -5,6 +5,7 @@
 
 use raincheck_e2e::dice::Dice;
 use raincheck_e2e::lives::{Doom, Lives};
+use raincheck_e2e::power::Disk;
 
 /// Deaths of one data directory.
 const DEATHS: u64 = 20;
@@ -46,7 +47,7 @@ async fn every_acknowledged_job_survives() {
         let mut lives = Lives::new().await;
         for _ in 0..deaths {
             let doom = doom(&mut dice);
-            lives.live(doom, None, &mut dice).await;
+            lives.live(doom, Disk::default(), &mut dice).await;
         }
         acknowledged += lives.acknowledged();
         let history = lives.end().await;

@@ -54,6 +54,7 @@ fn history(repeatable: bool, sights: &[Sight], arrivals: &[Arrival]) -> History 
             .map(|sight| (JOB.to_owned(), sight.clone()))
             .collect(),
         arrivals: arrivals.to_vec(),
+        disk_failed: false,
     }
 }
 
@@ -151,6 +152,11 @@ fn a_failure_without_a_reason_is_found() {
     let found = |repeatable, code| breaches(&history(repeatable, &[interrupted(code)], &one));
     assert_eq!(found(true, "interrupted"), [Breach::Failed]);
     assert_eq!(found(false, "storage-damaged"), [Breach::Failed]);
+    let storage = [interrupted("store-unavailable")];
+    let mut failed = history(true, &storage, &one);
+    assert_eq!(breaches(&failed), [Breach::Failed]);
+    failed.disk_failed = true;
+    assert_eq!(breaches(&failed), []);
     let expired = [status("expired", 1)];
     assert_eq!(breaches(&history(false, &expired, &one)), [Breach::Failed]);
 }

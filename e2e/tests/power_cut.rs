@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use raincheck_e2e::dice::Dice;
 use raincheck_e2e::history::Breach;
 use raincheck_e2e::lives::{Doom, Lives};
-use raincheck_e2e::power::Loss;
+use raincheck_e2e::power::{Disk, Loss};
 use raincheck_e2e::process::{self, Child, Exit};
 
 /// Cuts of one data directory.
@@ -59,7 +59,7 @@ async fn every_acknowledged_job_survives_a_power_cut() {
         let mut lives = Lives::new().await;
         for cut in 0..cuts {
             let (doom, loss) = (doom(&mut dice), loss(&mut dice));
-            lives.live(doom, None, &mut dice).await;
+            lives.live(doom, Disk::default(), &mut dice).await;
             lives.power.cut(&lives.data(), loss, &mut dice);
             if lives.acknowledged() > 0 {
                 let exit = verify(&lives).await;
@@ -84,7 +84,11 @@ async fn lied_to(lie: &str) -> (Exit, BTreeSet<Breach>) {
         acknowledged: 40,
         arrived: u64::MAX >> 1,
     };
-    lives.live(doom, Some(lie), &mut dice).await;
+    let disk = Disk {
+        lie: Some(lie),
+        ..Disk::default()
+    };
+    lives.live(doom, disk, &mut dice).await;
     lives.power.cut(&lives.data(), Loss::Whole, &mut dice);
     let exit = verify(&lives).await;
     let broken = lives.end().await.broken(true);

@@ -9,6 +9,7 @@ use crate::expect::FINISHED;
 struct Job<'a> {
     id: &'a str,
     promise: Promise,
+    disk_failed: bool,
     sights: Vec<&'a Sight>,
     arrivals: Vec<&'a Arrival>,
 }
@@ -30,6 +31,7 @@ pub(super) fn broken(history: &History, ended: bool) -> Vec<Broken> {
         let job = Job {
             id,
             promise: *promise,
+            disk_failed: history.disk_failed,
             sights: sights.remove(id.as_str()).unwrap_or_default(),
             arrivals: arrivals.remove(id.as_str()).unwrap_or_default(),
         };
@@ -115,11 +117,16 @@ impl Job<'_> {
         }
     }
 
-    /// The backend of these histories answers everything, so only a crash can fail a job.
+    /// The backend of these histories answers everything, so only a crash can fail a job, or a disk
+    /// that would not take its answer.
     fn failed(&self) -> Found {
         let wrong = |sight: &&&Sight| match sight {
             Sight::Status { status, code, .. } => match status.as_str() {
-                "failed" => self.promise.repeatable || code.as_deref() != Some("interrupted"),
+                "failed" => match code.as_deref() {
+                    Some("interrupted") => self.promise.repeatable,
+                    Some("store-unavailable") => !self.disk_failed,
+                    _ => true,
+                },
                 "queued" | "processing" | "succeeded" => false,
                 _ => true,
             },
