@@ -168,8 +168,21 @@ pub(crate) fn of_read(error: &rusqlite::Error) -> store::Error {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             store::Error::Corrupt(error.to_string())
         }
+        _ if is_of_a_row(error) => store::Error::Corrupt(error.to_string()),
         _ => store::Error::Unavailable(error.to_string()),
     }
+}
+
+/// Whether a row is not what the schema says: a flipped bit can change the type of a column.
+pub(crate) fn is_of_a_row(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error as E;
+    matches!(
+        error,
+        E::InvalidColumnType(..)
+            | E::FromSqlConversionFailure(..)
+            | E::IntegralValueOutOfRange(..)
+            | E::Utf8Error(..)
+    )
 }
 
 /// A failed file operation on a body, for a caller.

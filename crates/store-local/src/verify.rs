@@ -4,6 +4,7 @@
 //! Nothing is changed. The data directory must not be served meanwhile.
 
 mod bodies;
+mod locate;
 mod records;
 
 use std::path::Path;
@@ -19,6 +20,10 @@ pub(crate) use records::damaged_records;
 
 /// Findings that are listed; further ones are counted.
 const FINDINGS_MAX: usize = 1000;
+/// Findings from which on the place of a record is not looked for: each is a walk through the file.
+const LOCATED_MAX: usize = 50;
+/// The database's file.
+const DATABASE: &str = "jobs.db";
 /// Bytes of a page of the database.
 const PAGE: u64 = 4096;
 
@@ -67,6 +72,10 @@ impl Report {
         self.findings.is_empty()
     }
 
+    fn is_long(&self) -> bool {
+        self.findings.len() >= LOCATED_MAX
+    }
+
     fn add(&mut self, finding: Finding) {
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push(finding);
@@ -77,7 +86,7 @@ impl Report {
 
     fn add_to_database(&mut self, offset: Option<u64>, job: Option<String>, problem: String) {
         self.add(Finding {
-            file: "jobs.db".to_owned(),
+            file: DATABASE.to_owned(),
             offset,
             job,
             problem,

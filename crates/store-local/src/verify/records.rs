@@ -4,9 +4,12 @@ use raincheck_core::id::JobId;
 use raincheck_core::job::Job;
 use raincheck_core::key::KeyDigest;
 use raincheck_store::Body;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
-use super::Report;
+use super::locate::locate;
+use super::{DATABASE, Finding, Report};
+use crate::error::is_of_a_row;
 use crate::files::Layout;
 use crate::row::{self, Damage};
 use crate::{change, jobs};
@@ -23,7 +26,7 @@ pub(crate) fn damaged_records(
         let mut statement = conn.prepare(table.query)?;
         let mut rows = statement.query(())?;
         while let Some(row) = rows.next()? {
-            damaged += usize::from((table.check)(row)?.is_some());
+            damaged += usize::from(verdict(&table, row)?.is_some());
             seen = seen.wrapping_add(1);
             if seen.is_multiple_of(1024) && stop() {
                 return Ok(damaged + 1);
@@ -110,7 +113,7 @@ const LOOSE_ENDS: [(&str, &str); 6] = [
 /// Looks at every record.
 pub(super) fn look(
     conn: &Connection,
-    _layout: &Layout,
+    layout: &Layout,
     report: &mut Report,
 ) -> rusqlite::Result<()> {
     for table in &TABLES {
@@ -118,9 +121,19 @@ pub(super) fn look(
         let mut rows = statement.query(())?;
         while let Some(row) = rows.next()? {
             *(table.count)(report) += 1;
-            if let Some((id, problem)) = (table.check)(row)? {
+            if let Some((job, problem)) = verdict(table, row)? {
                 let problem = format!("table {}: {problem}", table.name);
-                report.add_to_database(None, id.map(|id| id.to_string()), problem);
+                let place = match row.get_ref("record") {
+                    Ok(ValueRef::Blob(record)) if !report.is_long() => locate(layout, record),
+                    _ => None,
+                };
+                let (file, offset) = place.unzip();
+                report.add(Finding {
+                    file: file.unwrap_or_else(|| DATABASE.to_owned()),
+                    offset,
+                    job: job.map(|job| job.to_string()),
+                    problem,
+                });
             }
         }
     }
@@ -133,6 +146,15 @@ pub(super) fn look(
         }
     }
     Ok(())
+}
+
+/// What is wrong with a row. A column of another type than the schema's is damage too, and no reason
+/// to look at no further row.
+fn verdict(table: &Table, row: &Row<'_>) -> Verdict {
+    match (table.check)(row) {
+        Err(error) if is_of_a_row(&error) => Ok(Some((key(row).ok().flatten(), error.to_string()))),
+        other => other,
+    }
 }
 
 fn key(row: &Row<'_>) -> rusqlite::Result<Option<JobId>> {
