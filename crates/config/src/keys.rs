@@ -126,10 +126,7 @@ pub(crate) const OWN: [&str; 2] = ["name", "match"];
 pub(crate) fn unsupported(section: SectionName, name: &str) -> bool {
     match section {
         SectionName::Route => {
-            matches!(
-                name,
-                "idempotency" | "duplicate" | "dedupe" | "callback" | "cache" | "auth"
-            )
+            matches!(name, "callback" | "cache" | "auth")
         }
         SectionName::Server | SectionName::Admin => name == "tls",
         SectionName::Listener

@@ -1,5 +1,6 @@
 //! `[[route]]` and `[defaults]`: each key of a route as written, and the route it makes.
 
+mod duplicates;
 mod words;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::section::{Given, Layer, Section, Strength, check_names, table_list, t
 use crate::tree::{Node, Origin, Table, Value};
 use crate::upstream::{Target, Upstreams};
 use crate::value::{Choice, Count, OrNone, Positive, Size, SizeOrNone};
+use duplicates::WrittenDuplicates;
 use words::{OnHold as OnHoldWord, RetryWord};
 
 /// A route as written: what was given, with its places.
@@ -36,6 +38,7 @@ pub(crate) struct Written {
     pub(crate) idle_timeout: Option<Given<OrNone>>,
     pub(crate) deadline: Option<Given<OrNone>>,
     pub(crate) on_disconnect: Option<Given<Choice<OnDisconnect>>>,
+    pub(crate) duplicates: WrittenDuplicates,
     pub(crate) concurrency: Option<Given<Count<u32>>>,
     pub(crate) queue: Option<Given<Count<u64>>>,
     pub(crate) retention: Option<Given<Positive>>,
@@ -156,6 +159,7 @@ impl Written {
             idle_timeout: section.get("idle_timeout", findings),
             deadline: section.get("deadline", findings),
             on_disconnect: section.get("on_disconnect", findings),
+            duplicates: WrittenDuplicates::read(&section, findings),
             concurrency: section.get("concurrency", findings),
             queue: section.get("queue", findings),
             retention: section.get("retention", findings),
@@ -222,6 +226,8 @@ impl Written {
         set(&mut route.idle_timeout, &self.idle_timeout, |idle| idle.0);
         set(&mut route.deadline, &self.deadline, |deadline| deadline.0);
         set(&mut route.on_disconnect, &self.on_disconnect, |on| on.0);
+        let on_disconnect = self.on_disconnect.as_ref().map(|given| given.value.0);
+        route.duplicates = self.duplicates.resolve(on_disconnect);
         set(&mut route.concurrency, &self.concurrency, |count| count.0);
         set(&mut route.queue, &self.queue, |count| count.0);
         set(&mut route.retention, &self.retention, |time| time.0);

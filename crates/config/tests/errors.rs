@@ -21,7 +21,7 @@ path = "x"
 [[route]]
 name = "render"
 match = "POST /render/{*path"
-dedupe = "10m"
+cache = "10m"
 
 [[route]]
 match = "/a"
@@ -61,11 +61,11 @@ fn everything_at_once_in_the_order_of_the_file() {
     10 | match = "POST /render/{*path"
        |         ^^^^^^^^^^^^^^^^^^^^^ expected "[METHOD[,METHOD]] [host]/path", such as "POST /render/{*path}"
 
-    error: `dedupe` is not supported by this version
+    error: `cache` is not supported by this version
       --> raincheck.toml:11:1
        |
-    11 | dedupe = "10m"
-       | ^^^^^^
+    11 | cache = "10m"
+       | ^^^^^
 
     error: a route has no `name`
       --> raincheck.toml:13:1

@@ -57,6 +57,10 @@ pub const COMMIT_QUEUE: usize = 16 * 1024;
 pub const RESCUES: u32 = 10;
 /// Log lines about refused requests in one second; further refusals are counted in the next line.
 pub const REFUSAL_LINES_PER_SECOND: u32 = 50;
+/// How often a request looks anew where its key leads because that changed meanwhile; then: 503.
+pub const KEY_TRIES: usize = 8;
+/// Log lines about repetitions in one second; further ones are counted in the next line.
+pub const REPETITION_LINES_PER_SECOND: u32 = 50;
 /// Characters of an `Idempotency-Key`; beyond it: 400.
 pub const KEY_CHARACTERS: usize = 255;
 /// Watchers of one process waiting for jobs to change; beyond it: answered at once.

@@ -4,6 +4,7 @@
 //! * [`open`]: sends it and returns when the response head is there ([`Opened`]);
 //! * [`record`]: reads an opened response to its end into a [`Recording`];
 //! * [`follow`]: reads a recording from any offset, also while it grows;
+//! * [`followed`]: a recording that grows, as a response;
 //! * [`flight`]: the whole of it as a future that can change hands;
 //! * [`replay`]: a stored response as a response again;
 //! * [`payload`]: every response body a client can get.
@@ -13,6 +14,7 @@ pub mod compact;
 pub mod end;
 pub mod flight;
 pub mod follow;
+pub mod followed;
 mod incoming;
 pub mod open;
 pub mod outbound;

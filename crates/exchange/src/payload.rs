@@ -10,6 +10,7 @@ use raincheck_core::outcome::Failure;
 use raincheck_upstreams::BoxError;
 use tokio::time::Instant;
 
+use crate::followed::FollowedBody;
 use crate::incoming::ResponseBody;
 use crate::stored::StoredBody;
 
@@ -26,6 +27,8 @@ pub enum Payload {
     Stored(Box<StoredBody>),
     /// What is told as it happens.
     Live(Pin<Box<dyn Body<Data = Bytes, Error = Infallible> + Send>>),
+    /// An upstream's response, passed on as it is recorded.
+    Followed(Box<FollowedBody>),
 }
 
 /// An upstream's response on its way to a client.
@@ -102,6 +105,7 @@ impl Body for Payload {
                 let frame = ready!(body.as_mut().poll_frame(cx));
                 Poll::Ready(frame.map(|frame| frame.map_err(|never| match never {})))
             }
+            Self::Followed(body) => Pin::new(&mut **body).poll_frame(cx),
         }
     }
 
@@ -112,6 +116,7 @@ impl Body for Payload {
             Self::Relay(relay) => relay.failed.is_none() && relay.body.is_end_stream(),
             Self::Stored(body) => body.is_end_stream(),
             Self::Live(body) => body.is_end_stream(),
+            Self::Followed(body) => body.is_end_stream(),
         }
     }
 
@@ -122,6 +127,7 @@ impl Body for Payload {
             Self::Relay(relay) => relay.body.size_hint(),
             Self::Stored(body) => body.size_hint(),
             Self::Live(body) => body.size_hint(),
+            Self::Followed(body) => body.size_hint(),
         }
     }
 }

@@ -64,7 +64,7 @@ impl Service {
     }
 
     /// The result of a finished job, to the client that began it.
-    async fn outcome(&self, job: &Job) -> Result<Response<Payload>, Problem> {
+    pub(crate) async fn outcome(&self, job: &Job) -> Result<Response<Payload>, Problem> {
         let replayed = raincheck_runner::result::replay(self.runner().store(), job).await;
         match replayed.map_err(|error| error.problem())? {
             Some(response) => Ok(response),

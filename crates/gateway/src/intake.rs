@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Body as _;
 use hyper::body::Incoming;
+use raincheck_core::key::BodyDigest;
 use raincheck_core::limits::BODY_MEMORY_BYTES;
 use raincheck_core::problem::{Problem, ProblemCode};
 use raincheck_exchange::RequestBody;
@@ -41,12 +42,13 @@ pub(crate) fn check_size(incoming: &Incoming, limit: u64) -> Result<(), Problem>
     }
 }
 
-/// Takes a body in. Cancel-safe: what was taken is dropped.
+/// Takes a body in, and its digest where somebody wants it. Cancel-safe: what was taken is dropped.
 pub(crate) async fn take(
     incoming: Incoming,
     limit: u64,
     options: &Options,
     bodies: &(impl Bodies + ?Sized),
+    mut digest: Option<&mut BodyDigest>,
 ) -> Result<Whole, Problem> {
     check_size(&incoming, limit)?;
     let mut trailers = HeaderMap::new();
@@ -67,7 +69,12 @@ pub(crate) async fn take(
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         let frame = frame.map_err(|error| blamed(&blame, &*error))?;
         match frame.into_data() {
-            Ok(bytes) => held = held.add(bytes, bodies).await?,
+            Ok(bytes) => {
+                if let Some(digest) = &mut digest {
+                    digest.update(&bytes);
+                }
+                held = held.add(bytes, bodies).await?;
+            }
             Err(frame) => trailers = frame.into_trailers().unwrap_or_default(),
         }
     }

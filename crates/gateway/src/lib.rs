@@ -10,6 +10,7 @@ mod auto_mode;
 mod check;
 mod client_body;
 mod connection;
+mod dedup;
 mod drain;
 mod forward;
 #[cfg(feature = "fuzzing")]

@@ -6,13 +6,18 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use raincheck_core::id::{JobId, RouteName};
 use raincheck_core::limits;
 use raincheck_core::problem::ProblemCode;
 
 use crate::server::Peer;
 
 /// The lines of the whole process: it has one log.
-static LINES: LazyLock<Lines> = LazyLock::new(Lines::new);
+static LINES: LazyLock<Lines> = LazyLock::new(|| Lines::new(limits::REFUSAL_LINES_PER_SECOND));
+
+/// Those about repetitions, which a retry storm brings by the thousand.
+static REPETITIONS: LazyLock<Lines> =
+    LazyLock::new(|| Lines::new(limits::REPETITION_LINES_PER_SECOND));
 
 struct Lines {
     limiter: DefaultDirectRateLimiter,
@@ -21,9 +26,8 @@ struct Lines {
 }
 
 impl Lines {
-    fn new() -> Self {
-        let per_second =
-            NonZeroU32::new(limits::REFUSAL_LINES_PER_SECOND).unwrap_or(NonZeroU32::MIN);
+    fn new(per_second: u32) -> Self {
+        let per_second = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
         Self {
             limiter: RateLimiter::direct(Quota::per_second(per_second)),
             unsaid: AtomicU64::new(0),
@@ -53,13 +57,25 @@ pub(crate) fn say(peer: &Peer, problem: ProblemCode, reason: &str) {
     }
 }
 
+/// Says that a request was known to be a repetition, and what it got.
+pub(crate) fn say_repetition(route: &RouteName, job: JobId, by: &'static str, got: &'static str) {
+    let Some(unsaid) = REPETITIONS.turn() else {
+        return;
+    };
+    if unsaid > 0 {
+        tracing::info!(%route, %job, by, got, unsaid, "repeated request");
+    } else {
+        tracing::info!(%route, %job, by, got, "repeated request");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_flood_gets_few_lines_and_is_counted() {
-        let lines = Lines::new();
+        let lines = Lines::new(limits::REFUSAL_LINES_PER_SECOND);
         let said = (0..10_000).filter(|_| lines.turn().is_some()).count();
         let most = limits::REFUSAL_LINES_PER_SECOND as usize;
         assert!((most..most * 2).contains(&said), "{said}");

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
+use raincheck_core::key::BodyDigest;
 use raincheck_core::outcome::Failure;
 use raincheck_core::policy::hold::{Plan, plan};
 use raincheck_core::prefer::Prefer;
 use raincheck_core::problem::{Problem, ProblemCode};
-use raincheck_core::route::{Mode, Route};
+use raincheck_core::route::{KeyUse, Mode, Route};
 use raincheck_exchange::{Payload, answer, replay};
 use raincheck_runner::Runner;
 use raincheck_runner::accept::Accepted;
@@ -19,6 +20,7 @@ use raincheck_runner::status::Links;
 use raincheck_telemetry::Answer;
 use tokio::time::Instant;
 
+use crate::dedup::{self, Beginners, Wait};
 use crate::intake;
 use crate::options::Options;
 use crate::server::{Abort, Handler, Peer};
@@ -43,6 +45,7 @@ pub struct Service {
     local: Option<Box<dyn Local>>,
     forwarder: forward::Forwarder,
     links: Links,
+    beginners: Beginners,
 }
 
 impl Service {
@@ -58,6 +61,7 @@ impl Service {
             local,
             forwarder,
             links: Links::new(base),
+            beginners: Beginners::default(),
             options,
         }
     }
@@ -68,6 +72,10 @@ impl Service {
 
     pub(crate) fn options(&self) -> &Options {
         &self.options
+    }
+
+    pub(crate) fn beginners(&self) -> &Beginners {
+        &self.beginners
     }
 
     pub(crate) fn links(&self) -> Links {
@@ -110,7 +118,7 @@ impl Service {
     }
 
     /// Refuses what would have nowhere to go, before its body is read. What is queued can wait.
-    fn check_upstream(&self, route: &Route) -> Result<(), Problem> {
+    pub(crate) fn check_upstream(&self, route: &Route) -> Result<(), Problem> {
         let ready = self.runner.upstreams().ready(&route.upstream);
         ready.map_err(|wait| {
             let detail = format!("no server of {} can be used now", route.upstream.name());
@@ -131,8 +139,13 @@ impl Service {
             Mode::Auto | Mode::Async => Prefer::from_headers(&parts.headers),
         };
         let head = self.forwarder.request_head(parts, &peer)?;
+        let findable = match route.mode {
+            Mode::Sync if route.duplicates.key != KeyUse::Required => None,
+            _ => dedup::findable(route, &head.headers)?,
+        };
         let plan = plan(route, prefer);
-        if !matches!(plan, Plan::Queue(_)) {
+        // A repetition may have its answer without any backend.
+        if !matches!(plan, Plan::Queue(_)) && (findable.is_none() || plan == Plan::Relay) {
             self.check_upstream(route)?;
         }
         let (hold, queued) = match plan {
@@ -140,8 +153,10 @@ impl Service {
             Plan::Hold(hold) => (hold, false),
             Plan::Queue(wait) => (wait, true),
         };
+        let mut digest = findable.as_ref().map(|_| BodyDigest::default());
         let bodies = &**self.runner.store();
-        let whole = intake::take(incoming, route.max_request, &self.options, bodies).await?;
+        let (limit, options) = (route.max_request, &self.options);
+        let whole = intake::take(incoming, limit, options, bodies, digest.as_mut()).await?;
         let id = self.runner.ambient().job_id();
         let route = Arc::clone(route);
         let accepted = Accepted {
@@ -150,11 +165,21 @@ impl Service {
             head,
             body: whole.body,
             trailers: whole.trailers,
+            key: None,
         };
         let until = came + hold;
         // A longer wait than the route's hold is not what the client gets, so it is not confirmed.
         let wait = prefer.wait.filter(|wait| *wait <= accepted.route.hold);
         let prefer = Prefer { wait, ..prefer };
+        if let (Some(findable), Some(digest)) = (findable, digest) {
+            let claim = findable.claim(&accepted, digest);
+            let wait = Wait {
+                prefer,
+                until,
+                queued,
+            };
+            return Box::pin(self.findable(accepted, claim, wait)).await;
+        }
         match queued {
             // Boxed, so that it does not make every other request's future larger.
             true => Box::pin(self.queue(accepted, prefer, until)).await,
@@ -197,7 +222,7 @@ fn kind(answer: &Result<Response<Payload>, Problem>) -> Answer {
         Err(_) => Answer::Problem,
         Ok(response) if response.extensions().get::<Ticketed>().is_some() => Answer::Ticket,
         Ok(response) => match response.body() {
-            Payload::Relay(_) => Answer::Relayed,
+            Payload::Relay(_) | Payload::Followed(_) => Answer::Relayed,
             _ => Answer::Replayed,
         },
     }

@@ -9,7 +9,7 @@ use raincheck_core::job::{Job, Submission, submit, submit_started};
 use raincheck_core::route::Route;
 use raincheck_core::time::Timestamp;
 use raincheck_exchange::{Flight, RequestBody, compact};
-use raincheck_store::StoredRequest;
+use raincheck_store::{NewKey, StoredRequest};
 use tokio::sync::oneshot;
 
 use crate::attempt::Attempt;
@@ -30,6 +30,8 @@ pub struct Accepted {
     pub body: RequestBody,
     /// Its trailers.
     pub trailers: HeaderMap,
+    /// The key under which it can be found again, where it has one.
+    pub key: Option<Box<NewKey>>,
 }
 
 impl Accepted {
@@ -52,26 +54,40 @@ impl Runner {
     /// Once begun it is carried out whole, also when the caller is gone.
     ///
     /// # Errors
-    /// `QueueFull`, `Draining`, or what the store says: nothing was accepted.
+    /// `QueueFull`, `Draining`, or what the store says: nothing was accepted. `Taken`, where its key
+    /// leads to another job.
     pub async fn submit(&self, accepted: Accepted) -> Result<Job, Error> {
+        let (shared, place) = self.place(&accepted)?;
+        let (told, tells) = oneshot::channel();
+        self.shared.tasks.spawn(async move {
+            shared.submit(accepted, place, told).await;
+        });
+        tells.await.unwrap_or_else(|_| Err(Error::died()))
+    }
+
+    /// The same for a caller without whom the job has no purpose: one who is gone before it is
+    /// durable leaves it cancelled. Whoever goes later must cancel it.
+    ///
+    /// # Errors
+    /// As [`Runner::submit`].
+    pub async fn submit_attended(&self, accepted: Accepted) -> Result<Job, Error> {
+        let (shared, place) = self.place(&accepted)?;
+        let (told, tells) = oneshot::channel();
+        self.shared.tasks.spawn(async move {
+            let id = accepted.id;
+            let (heard, hears) = oneshot::channel();
+            let submitting = shared.submit(accepted, place, heard);
+            tokio::join!(submitting, shared.pass_on(id, hears, told));
+        });
+        tells.await.unwrap_or_else(|_| Err(Error::died()))
+    }
+
+    fn place(&self, accepted: &Accepted) -> Result<(Arc<Shared>, Place), Error> {
         if self.is_draining() {
             return Err(Error::Draining);
         }
-        let shared = Arc::clone(&self.shared);
-        let place = shared.place(&accepted.route)?;
-        let (told, tells) = oneshot::channel();
-        self.shared.tasks.spawn(async move {
-            match place {
-                Place::AtOnce(permit) => shared.run_at_once(accepted, permit, told).await,
-                Place::Queue(arriving) => {
-                    let queued = shared.enqueue(accepted).await;
-                    drop(arriving);
-                    // Nobody listens where the client has gone; the job stands all the same.
-                    _ = told.send(queued);
-                }
-            }
-        });
-        tells.await.unwrap_or_else(|_| Err(Error::died()))
+        let place = self.shared.place(&accepted.route)?;
+        Ok((Arc::clone(&self.shared), place))
     }
 
     /// Makes a job of an exchange that is already on its way, and goes on with it whatever becomes
@@ -159,9 +175,22 @@ impl Shared {
         }
     }
 
+    async fn submit(self: &Arc<Self>, accepted: Accepted, place: Place, told: Told) {
+        match place {
+            Place::AtOnce(permit) => self.run_at_once(accepted, permit, told).await,
+            Place::Queue(arriving) => {
+                let queued = self.enqueue(accepted).await;
+                drop(arriving);
+                // Nobody listens where the client has gone; the job stands all the same.
+                _ = told.send(queued);
+            }
+        }
+    }
+
     async fn enqueue(&self, accepted: Accepted) -> Result<Job, Error> {
         let request = accepted.stored(self).await?;
-        self.create(submit(accepted.submission(), self.now()), request)
+        let transition = submit(accepted.submission(), self.now());
+        self.create(transition, request, accepted.key.as_deref())
             .await
     }
 
@@ -194,14 +223,16 @@ impl Shared {
         let id = adopted.accepted.id;
         let (heard, hears) = oneshot::channel();
         let adopting = self.adopt(adopted, heard);
-        let telling = async {
-            if let Ok(outcome) = hears.await
-                && let Err(Ok(_)) = told.send(outcome)
-            {
-                self.cancel_unheard(id).await;
-            }
-        };
-        tokio::join!(adopting, telling);
+        tokio::join!(adopting, self.pass_on(id, hears, told));
+    }
+
+    /// Tells what came of a job. If nobody listens any more, it is cancelled.
+    async fn pass_on(&self, id: JobId, hears: oneshot::Receiver<Result<Job, Error>>, told: Told) {
+        if let Ok(outcome) = hears.await
+            && let Err(Ok(_)) = told.send(outcome)
+        {
+            self.cancel_unheard(id).await;
+        }
     }
 
     /// The exchange is driven on while its job is being stored: the upstream must not wait for
@@ -251,7 +282,8 @@ impl Shared {
         let token = transition.next.as_ref().ok_or(Error::NotFound)?.token();
         let entry = self.running.enter(accepted.id, token);
         let request = accepted.stored(self).await?;
-        let job = self.create(transition, Arc::clone(&request)).await?;
+        let key = accepted.key.as_deref();
+        let job = self.create(transition, Arc::clone(&request), key).await?;
         Ok((Begun { job, entry }, request))
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use raincheck_core::id::JobId;
 use raincheck_core::job::{Event, Job};
 use raincheck_core::outcome::{Cause, Failure, Seen};
+use raincheck_core::policy::retry::is_final;
 use raincheck_core::policy::timeout::Timeouts;
 use raincheck_core::route::Route;
 use raincheck_exchange::open::{Bounds, open};
@@ -137,7 +138,13 @@ impl Shared {
             attended: std::time::Duration::ZERO,
         };
         let opened = open(&self.upstreams, &route.upstream, wire, bounds).await?;
-        Recorder::new(&*self.store).record(opened).await
+        let recorder = Recorder::new(&*self.store);
+        if is_final(job, opened.head.status) {
+            self.running
+                .show(job.id(), job.token(), recorder.recording());
+            self.watchers.notify(job.id());
+        }
+        recorder.record(opened).await
     }
 
     /// Drives an exchange until it ends, is closed, or must be handed back; then says so. Whether

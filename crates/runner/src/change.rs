@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use raincheck_core::id::{FencingToken, JobId};
 use raincheck_core::job::{Action, Event, Job, Transition, apply};
-use raincheck_store::{Change, Put, StoredRequest, StoredResponse};
+use raincheck_store::{Change, NewKey, Put, StoredRequest, StoredResponse};
 
 use crate::{Error, Shared};
 
@@ -64,6 +64,7 @@ impl Shared {
         &self,
         transition: Transition,
         request: Arc<StoredRequest>,
+        key: Option<&NewKey>,
     ) -> Result<Job, Error> {
         let Some(job) = transition.next else {
             return Err(Error::NotFound);
@@ -73,7 +74,7 @@ impl Shared {
             from: None,
             fence: None,
             request: Some(request),
-            key: None,
+            key: key.copied(),
             response: None,
             drops_response: false,
         };

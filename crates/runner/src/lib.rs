@@ -44,6 +44,7 @@ use raincheck_core::job::Job;
 use raincheck_core::limits::WATCHERS;
 use raincheck_core::route::{Route, RouteTable};
 use raincheck_core::time::Timestamp;
+use raincheck_exchange::Recording;
 use raincheck_store::Store;
 use raincheck_telemetry::Metrics;
 use raincheck_upstreams::Upstreams;
@@ -203,6 +204,12 @@ impl Runner {
     /// The same within the bound on those who wait; none beyond it: answer at once.
     pub fn try_watch(&self, id: JobId) -> Option<Watch> {
         self.shared.watchers.try_watch(id, WATCHERS)
+    }
+
+    /// The answer that a job is about to have, while it is recorded; none before its head is known,
+    /// and once it is stored. Watch first, then ask.
+    pub fn recording(&self, id: JobId) -> Option<Arc<Recording>> {
+        self.shared.running.recording(id)
     }
 
     /// How long attempts of a route have taken lately; none before the first ended.

@@ -1,12 +1,32 @@
 //! The attempts that run in this process, so that they can be closed.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use raincheck_core::id::{FencingToken, JobId};
+use raincheck_exchange::Recording;
 use tokio_util::sync::CancellationToken;
 
-type Attempts = HashMap<JobId, (FencingToken, CancellationToken)>;
+type Attempts = HashMap<JobId, Attempt>;
+
+/// An attempt that runs here.
+#[derive(Debug)]
+struct Attempt {
+    token: FencingToken,
+    close: CancellationToken,
+    /// Its answer, from when that is known to be the job's.
+    recording: Option<Shown>,
+}
+
+/// A recording that readers may have.
+struct Shown(Arc<Recording>);
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Recording")
+    }
+}
 
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Running {
@@ -32,7 +52,12 @@ impl Running {
     /// be able to close it.
     pub(crate) fn enter(&self, job: JobId, token: FencingToken) -> Entry {
         let close = CancellationToken::new();
-        self.attempts().insert(job, (token, close.clone()));
+        let attempt = Attempt {
+            token,
+            close: close.clone(),
+            recording: None,
+        };
+        self.attempts().insert(job, attempt);
         Entry {
             running: self.clone(),
             job,
@@ -43,11 +68,27 @@ impl Running {
 
     /// Closes an attempt's exchange, if it runs here.
     pub(crate) fn close(&self, job: JobId, token: FencingToken) {
-        if let Some((running, close)) = self.attempts().get(&job)
-            && *running == token
+        if let Some(attempt) = self.attempts().get(&job)
+            && attempt.token == token
         {
-            close.cancel();
+            attempt.close.cancel();
         }
+    }
+
+    /// Lets others read an attempt's answer while it is recorded.
+    pub(crate) fn show(&self, job: JobId, token: FencingToken, recording: &Arc<Recording>) {
+        if let Some(attempt) = self.attempts().get_mut(&job)
+            && attempt.token == token
+        {
+            attempt.recording = Some(Shown(Arc::clone(recording)));
+        }
+    }
+
+    /// The answer of the attempt that runs, once it is known to be the job's.
+    pub(crate) fn recording(&self, job: JobId) -> Option<Arc<Recording>> {
+        let attempts = self.attempts();
+        let shown = attempts.get(&job)?.recording.as_ref()?;
+        Some(Arc::clone(&shown.0))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -65,7 +106,7 @@ impl Drop for Entry {
         let mut attempts = self.running.attempts();
         if attempts
             .get(&self.job)
-            .is_some_and(|(token, _)| *token == self.token)
+            .is_some_and(|attempt| attempt.token == self.token)
         {
             attempts.remove(&self.job);
         }

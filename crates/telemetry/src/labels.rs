@@ -29,6 +29,15 @@ pub struct AttemptLabel {
     pub outcome: &'static str,
 }
 
+/// What became of a repetition.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DuplicateLabel {
+    /// The route's name.
+    pub route: String,
+    /// What.
+    pub outcome: &'static str,
+}
+
 /// Jobs of a route in a status.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct JobsLabel {

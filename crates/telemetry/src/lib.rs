@@ -12,6 +12,6 @@ pub mod store;
 mod upstreams;
 
 pub use listener::ListenerMetrics;
-pub use metrics::{Answer, Counted, Metrics, RouteMetrics};
+pub use metrics::{Answer, Counted, Duplicate, Metrics, RouteMetrics};
 pub use store::StoreMetrics;
 pub use upstreams::ServerNow;

@@ -14,7 +14,9 @@ use raincheck_core::id::RouteName;
 use raincheck_core::job::Status;
 use raincheck_core::problem::ProblemCode;
 
-use crate::labels::{AnswerLabel, AttemptLabel, JobsLabel, ProblemLabel, RouteLabel};
+use crate::labels::{
+    AnswerLabel, AttemptLabel, DuplicateLabel, JobsLabel, ProblemLabel, RouteLabel,
+};
 use crate::listener::{ListenerMetrics, Listeners};
 use crate::names::{self, Name};
 use crate::store::StoreMetrics;
@@ -64,6 +66,7 @@ struct Families {
     answer_seconds: Histograms,
     attempts: Family<AttemptLabel, Counter>,
     attempt_seconds: Histograms,
+    duplicates: Family<DuplicateLabel, Counter>,
 }
 
 /// What kind of answer a client got.
@@ -79,6 +82,33 @@ pub enum Answer {
     Problem,
 }
 
+/// What became of a request that was known to be a repetition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duplicate {
+    /// It waits for the run that is under way.
+    Joined,
+    /// It got the answer of a run that has ended.
+    Replayed,
+    /// It was refused while the run is under way.
+    Conflict,
+    /// Its key was used for another request.
+    Mismatch,
+}
+
+impl Duplicate {
+    const ALL: [Self; 4] = [Self::Joined, Self::Replayed, Self::Conflict, Self::Mismatch];
+
+    /// The word in metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Joined => "joined",
+            Self::Replayed => "replayed",
+            Self::Conflict => "conflict",
+            Self::Mismatch => "mismatch",
+        }
+    }
+}
+
 const ANSWERS: [&str; 4] = ["relayed", "ticket", "replayed", "problem"];
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
@@ -90,9 +120,15 @@ pub struct RouteMetrics {
     failed: Counter,
     handed_back: Counter,
     attempt_seconds: Histogram,
+    duplicates: [Counter; 4],
 }
 
 impl RouteMetrics {
+    /// A request was known to be a repetition.
+    pub fn duplicate(&self, outcome: Duplicate) {
+        self.duplicates[outcome as usize].inc();
+    }
+
     /// A client got an answer.
     pub fn answer(&self, answer: Answer, status: u16, took: Duration) {
         let class = usize::from((status / 100).clamp(2, 5)) - 2;
@@ -124,6 +160,7 @@ impl Families {
             answer_seconds: Histograms::new_with_constructor(histogram),
             attempts: Family::default(),
             attempt_seconds: Histograms::new_with_constructor(histogram),
+            duplicates: Family::default(),
         };
         register(registry, names::REQUESTS, families.requests.clone());
         let answer_seconds = families.answer_seconds.clone();
@@ -131,6 +168,7 @@ impl Families {
         register(registry, names::ATTEMPTS, families.attempts.clone());
         let attempt_seconds = families.attempt_seconds.clone();
         register(registry, names::ATTEMPT_SECONDS, attempt_seconds);
+        register(registry, names::DUPLICATES, families.duplicates.clone());
         families
     }
 
@@ -153,6 +191,13 @@ impl Families {
             failed: outcome("failed"),
             handed_back: outcome("handed_back"),
             attempt_seconds: self.attempt_seconds.get_or_create(&label).clone(),
+            duplicates: Duplicate::ALL.map(|outcome| {
+                let label = DuplicateLabel {
+                    route: route.clone(),
+                    outcome: outcome.as_str(),
+                };
+                self.duplicates.get_or_create(&label).clone()
+            }),
         }
     }
 }

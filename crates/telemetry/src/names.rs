@@ -71,6 +71,14 @@ pub const OLDEST: Name = Name {
     meaning: "How long the oldest job that could run has been waiting for a permit; 0 if none is.",
     since: "0.1.0",
 };
+/// Repetitions.
+pub const DUPLICATES: Name = Name {
+    name: "raincheck_duplicates_total",
+    kind: "counter",
+    labels: "route, outcome (joined, replayed, conflict, mismatch)",
+    meaning: "Requests that were known to be repetitions, by key or by fingerprint; joined, replayed and conflict are runs that did not happen twice.",
+    since: "0.1.0",
+};
 /// Refused requests.
 pub const PROBLEMS: Name = Name {
     name: "raincheck_problems_total",
@@ -139,7 +147,7 @@ pub const UPSTREAM_EJECTIONS: Name = Name {
 };
 
 /// All of them.
-pub const ALL: [Name; 13] = [
+pub const ALL: [Name; 14] = [
     REQUESTS,
     ANSWER_SECONDS,
     ATTEMPTS,
@@ -151,6 +159,7 @@ pub const ALL: [Name; 13] = [
     UPSTREAM_USABLE,
     UPSTREAM_IN_FLIGHT,
     UPSTREAM_EJECTIONS,
+    DUPLICATES,
     COMMIT_SECONDS,
     COMMIT_CHANGES,
 ];

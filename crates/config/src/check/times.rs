@@ -254,6 +254,11 @@ fn unread<'a>(written: &'a Written, route: &Route) -> Vec<(&'static str, &'a Ori
         keys.push(own("redirect_hold", written.redirect_hold.as_ref()));
     }
     if route.mode == Mode::Sync {
+        let duplicates = &written.duplicates;
+        keys.push(own("duplicate", duplicates.on_unfinished.as_ref()));
+        keys.push(own("dedupe", duplicates.dedupe.as_ref()));
+        keys.push(own("fingerprint_headers", duplicates.fields.as_ref()));
+        keys.push(own("caller_headers", duplicates.caller.as_ref()));
         keys.push(own("on_hold", written.on_hold.as_ref()));
         keys.push(own("deadline", written.deadline.as_ref()));
         keys.push(own("queue", written.queue.as_ref()));

@@ -35,6 +35,8 @@ pub enum Kind {
     Table(&'static str),
     /// Networks, one or several.
     Networks,
+    /// Names of header fields.
+    HeaderNames,
     /// A route's name.
     Name,
     /// What a route matches.
@@ -94,6 +96,9 @@ impl Kind {
                 r#"a URL of scheme, host and maybe port, such as "http://127.0.0.1:9000", an array of them, or the name of an [[upstream]]"#.into()
             }
             Self::Networks => r#"networks such as ["10.0.0.0/8", "192.0.2.7", "unix"]"#.into(),
+            Self::HeaderNames => {
+                r#"names of header fields such as ["content-type"], or one of them"#.into()
+            }
             Self::Name => "1 to 64 letters, digits, '-', '_' or '.'".into(),
             Self::Pattern => {
                 r#""[METHOD[,METHOD]] [host]/path", such as "POST /render/{*path}""#.into()
@@ -130,6 +135,7 @@ impl Kind {
             Self::StatusRange => "status codes".into(),
             Self::Table(_) => "table".into(),
             Self::Networks => "network or networks".into(),
+            Self::HeaderNames => "names of header fields".into(),
             Self::Name => "name".into(),
             Self::Pattern => "pattern".into(),
             Self::Duration | Self::DurationOrZero => "duration".into(),

@@ -2,11 +2,12 @@
 
 use std::ops::RangeInclusive;
 
+use http::HeaderName;
 use raincheck_core::id::RouteName;
 use raincheck_core::limits::UPSTREAM_SERVERS;
 use raincheck_core::route::{Scheme, Upstream};
 
-use super::{Setting, Wrong, several, text};
+use super::{Setting, Wrong, several, text, untyped};
 use crate::tree::{Node, Value};
 use crate::upstream::Target;
 
@@ -25,6 +26,19 @@ pub(crate) struct UrlPath(pub(crate) String);
 /// The URL of a site without a slash at its end.
 #[derive(Debug, Clone)]
 pub(crate) struct PublicUrl(pub(crate) String);
+
+impl Setting for Vec<HeaderName> {
+    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
+        // A variable that is set to nothing names none.
+        if matches!(&node.value, Value::Text(text) if text.is_empty() && untyped(node)) {
+            return Ok(Vec::new());
+        }
+        several(node, |part| {
+            let name = HeaderName::try_from(text(part)?);
+            name.map_err(|_| vec![Wrong::new(part, "it is not the name of a header field")])
+        })
+    }
+}
 
 impl Setting for UrlPath {
     fn read(node: &Node) -> Result<Self, Vec<Wrong>> {

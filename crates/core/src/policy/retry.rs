@@ -49,6 +49,13 @@ pub fn next(job: &Job, outcome: &Outcome, jitter: u64, now: Timestamp) -> Next {
     }
 }
 
+/// Whether an answer with this status ends the job for sure, before its body is known.
+pub fn is_final(job: &Job, status: u16) -> bool {
+    job.attempt() >= job.attempts_max()
+        || !job.terms().repeatable
+        || !status_is_retried(&job.terms().retry, status)
+}
+
 fn status_is_retried(policy: &RetryPolicy, status: u16) -> bool {
     policy.attempts > 1
         && ((policy.on.too_many && status == 429)

@@ -105,6 +105,23 @@ impl Client {
         }
     }
 
+    /// The next so many bytes.
+    pub async fn take_bytes(&mut self, len: usize) -> Vec<u8> {
+        soon(self.take(len)).await
+    }
+
+    /// The next chunk; empty: the last.
+    pub async fn chunk(&mut self) -> Vec<u8> {
+        soon(async {
+            let line = self.line_until("\r\n").await;
+            let len = usize::from_str_radix(line.trim(), 16).unwrap();
+            let bytes = self.take(len).await;
+            self.line_until("\r\n").await;
+            bytes
+        })
+        .await
+    }
+
     async fn take(&mut self, len: usize) -> Vec<u8> {
         while self.read.len() < len {
             self.more().await;

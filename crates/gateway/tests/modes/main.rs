@@ -4,9 +4,11 @@
 
 mod backend;
 mod client;
+mod duplicates;
 mod exact;
 mod gone;
 mod prefer;
+mod refused_keys;
 mod retry;
 mod rig;
 mod room;

@@ -106,6 +106,16 @@ impl Rig {
         (response.head.status, bytes)
     }
 
+    /// Waits until no client is connected.
+    pub async fn nobody(&self) {
+        soon(async {
+            while self.server.connections() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
     /// The only job in the store, once there is one.
     pub async fn only_job(&self) -> Job {
         let filter = raincheck_store::Filter {

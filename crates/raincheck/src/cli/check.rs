@@ -1,8 +1,11 @@
 //! `raincheck check`: what a config means, or everything that is wrong with it.
 
+use http::HeaderName;
 use raincheck_config::units::{show_duration, show_size};
 use raincheck_config::{Errors, Plan};
-use raincheck_core::route::{HoldUntil, OnDisconnect, Route, RouteTable};
+use raincheck_core::route::{
+    HoldUntil, KeyUse, Mode, OnDisconnect, OnDuplicate, Route, RouteTable,
+};
 use serde_json::{Value, json};
 
 use super::load::warn;
@@ -101,6 +104,14 @@ fn described(route: &Route) -> String {
         retry_on(route).join(" "),
         retry.repeat_unsafe
     ));
+    let duplicates = &route.duplicates;
+    text.push_str(&format!(
+        "   idempotency_key {}, duplicate {}, dedupe {}, caller_headers {}\n",
+        key_use(route),
+        on_duplicate(route),
+        time(duplicates.dedupe),
+        names(&duplicates.caller)
+    ));
     text.push_str(&format!(
         "   concurrency {}, queue {}, retention {}, max_request {}, max_response {}",
         route.concurrency,
@@ -146,6 +157,11 @@ fn route_document(route: &Route) -> Value {
             "on": retry_on(route),
             "unsafe": retry.repeat_unsafe,
         },
+        "idempotency_key": key_use(route),
+        "duplicate": on_duplicate(route),
+        "dedupe": route.duplicates.dedupe.map(show_duration),
+        "fingerprint_headers": list(&route.duplicates.fields),
+        "caller_headers": list(&route.duplicates.caller),
         "concurrency": route.concurrency,
         "queue": route.queue,
         "retention": show_duration(route.retention),
@@ -165,10 +181,41 @@ fn until(route: &Route) -> &'static str {
     }
 }
 
+/// Where requests that can be found again are treated otherwise, both.
 fn disconnect(route: &Route) -> &'static str {
-    match route.on_disconnect {
-        OnDisconnect::Cancel => "cancel",
-        OnDisconnect::Continue => "continue",
+    let duplicates = &route.duplicates;
+    let findable = route.mode == Mode::Auto && duplicates.key != KeyUse::Ignored;
+    match (route.on_disconnect, duplicates.on_disconnect) {
+        (OnDisconnect::Continue, _) => "continue",
+        (_, OnDisconnect::Continue) if duplicates.dedupe.is_some() => "continue",
+        (_, OnDisconnect::Continue) if findable => "cancel, continue with a key",
+        _ => "cancel",
+    }
+}
+
+fn key_use(route: &Route) -> &'static str {
+    match route.duplicates.key {
+        KeyUse::Optional => "optional",
+        KeyUse::Required => "required",
+        KeyUse::Ignored => "ignored",
+    }
+}
+
+fn on_duplicate(route: &Route) -> &'static str {
+    match route.duplicates.on_unfinished {
+        OnDuplicate::Join => "join",
+        OnDuplicate::Conflict => "conflict",
+    }
+}
+
+fn list(names: &[HeaderName]) -> Vec<&str> {
+    names.iter().map(HeaderName::as_str).collect()
+}
+
+fn names(names: &[HeaderName]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        names => list(names).join(" "),
     }
 }
 

@@ -122,6 +122,7 @@ impl World {
             },
             body: RequestBody::Bytes(body.into()),
             trailers: HeaderMap::new(),
+            key: None,
         }
     }
 

@@ -140,7 +140,11 @@ pub(super) const KEYS: &[Key] = &[
         section: SectionName::Route,
         name: "on_disconnect",
         kind: Kind::Choice(&["cancel", "continue"]),
-        default: Is(r#""cancel""#),
+        default: Otherwise {
+            text: "`continue` where the request can be found again, by its key or by `dedupe`; \
+                   `cancel` otherwise",
+            example: r#""cancel""#,
+        },
         since: "0.1.0",
         doc: "What happens to the exchange of a client that goes away before its answer or \
               ticket.",
@@ -156,6 +160,52 @@ pub(super) const KEYS: &[Key] = &[
         since: "0.1.0",
         doc: "When an attempt without a final answer is followed by another; see the section \
               on retry.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "idempotency_key",
+        kind: Kind::Choice(&["optional", "required", "ignored"]),
+        default: Is(r#""optional""#),
+        since: "0.1.0",
+        doc: "What an `Idempotency-Key` means on auto and async routes. `optional`: a request with \
+              one is stored before the backend sees it, and a repetition gets the same job; \
+              `required`: without one it is refused with 400, on sync routes too; `ignored`: it is \
+              the backend's business alone.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "duplicate",
+        kind: Kind::Choice(&["join", "conflict"]),
+        default: Is(r#""join""#),
+        since: "0.1.0",
+        doc: "What a repetition gets while its job has not ended: what the first client gets, or \
+              409. Once the job has ended it gets the stored answer either way.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "dedupe",
+        kind: Kind::DurationOrNone,
+        default: Is(r#""none""#),
+        since: "0.1.0",
+        doc: "Requests without a key are known again by caller, method, path, query and body: \
+              while their job runs, and for so long after its end.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "fingerprint_headers",
+        kind: Kind::HeaderNames,
+        default: Is("[]"),
+        since: "0.1.0",
+        doc: "Header fields that belong to what is asked: a repetition has the same.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "caller_headers",
+        kind: Kind::HeaderNames,
+        default: Is(r#"["authorization", "cookie", "x-api-key"]"#),
+        since: "0.1.0",
+        doc: "Header fields by which callers are told apart. Callers never see each other's jobs \
+              through a key; `[]` makes all clients one caller.",
     },
     Key {
         section: SectionName::Route,

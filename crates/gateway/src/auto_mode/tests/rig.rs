@@ -145,6 +145,7 @@ impl Rig {
                 },
                 body: RequestBody::Bytes(Bytes::from_static(b"question")),
                 trailers: HeaderMap::new(),
+                key: None,
             },
             started_at: ambient.now(),
             flight,
