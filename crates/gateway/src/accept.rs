@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
@@ -29,6 +30,14 @@ pub trait Door: Send + Sync + 'static {
 
     /// The next connection and the address of its client.
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Stream, Address)>>;
+
+    /// A connection that another process has accepted.
+    ///
+    /// # Errors
+    /// It is not one that came through a door of this kind, or its client has gone.
+    fn adopt(&self, _socket: OwnedFd) -> io::Result<(Self::Stream, Address)> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 impl Door for TcpListener {
@@ -38,6 +47,18 @@ impl Door for TcpListener {
         let (stream, addr) = ready!(Self::poll_accept(self, cx))?;
         Poll::Ready(Ok((stream, Address::Tcp(addr))))
     }
+
+    fn adopt(&self, socket: OwnedFd) -> io::Result<(TcpStream, Address)> {
+        adopt_tcp(socket)
+    }
+}
+
+fn adopt_tcp(socket: OwnedFd) -> io::Result<(TcpStream, Address)> {
+    let stream = std::net::TcpStream::from(socket);
+    stream.set_nonblocking(true)?;
+    let stream = TcpStream::from_std(stream)?;
+    let addr = Address::Tcp(stream.peer_addr()?);
+    Ok((stream, addr))
 }
 
 /// Any socket whose connections are served as what they all have in common.
@@ -60,6 +81,23 @@ impl Door for AnySocket {
                 (Raw::Unix(stream), Address::Unix(None))
             }
         }))
+    }
+
+    fn adopt(&self, socket: OwnedFd) -> io::Result<(Raw, Address)> {
+        Ok(match self {
+            Self::Tcp(_) => {
+                let (stream, addr) = adopt_tcp(socket)?;
+                (Raw::Tcp(stream), addr)
+            }
+            Self::Unix(_) => {
+                let stream = std::os::unix::net::UnixStream::from(socket);
+                stream.set_nonblocking(true)?;
+                (
+                    Raw::Unix(tokio::net::UnixStream::from_std(stream)?),
+                    Address::Unix(None),
+                )
+            }
+        })
     }
 }
 
@@ -84,6 +122,10 @@ pub(crate) async fn run<D: Door, H: Handler, V: Serve<D::Stream, H>>(
         let accepted = tokio::select! {
             biased;
             () = shared.switch.reached(Wish::Drain) => break,
+            () = shared.inherited.arrived() => {
+                adopt::<D, H, V>(&door, &handler, &shared).await;
+                continue;
+            }
             accepted = next(&door, &shared) => accepted,
         };
         match accepted {
@@ -91,7 +133,27 @@ pub(crate) async fn run<D: Door, H: Handler, V: Serve<D::Stream, H>>(
             Err(error) => survive(&error).await,
         }
     }
-    drain_backlog::<D, H, V>(&door, &handler, &shared).await;
+    // Where another process has the same socket, the kernel's queue is for that one.
+    if shared.heir.get().is_none() {
+        drain_backlog::<D, H, V>(&door, &handler, &shared).await;
+    }
+}
+
+/// Serves connections that another process has accepted.
+async fn adopt<D: Door, H: Handler, V: Serve<D::Stream, H>>(
+    door: &D,
+    handler: &Arc<H>,
+    shared: &Arc<Shared>,
+) {
+    while let Some(socket) = shared.inherited.next() {
+        let Ok(slot) = Arc::clone(&shared.slots).acquire_owned().await else {
+            return;
+        };
+        match door.adopt(socket) {
+            Ok((stream, addr)) => spawn::<_, _, V>(slot, stream, addr, handler, shared),
+            Err(error) => tracing::debug!(%error, "an inherited client has gone"),
+        }
+    }
 }
 
 /// The next socket, once there is room for it. Cancel safe: a socket is never taken and dropped.

@@ -224,10 +224,16 @@ impl Held<'_> {
         }
         tokio::select! {
             biased;
-            landed = &mut inner.flight => Came::Landed(landed),
-            () = tokio::time::sleep_until(until) => Came::HoldOver,
-            () = self.runner.last_call() => Came::HoldOver,
+            landed = &mut inner.flight => return Came::Landed(landed),
+            () = tokio::time::sleep_until(until) => {}
+            () = self.runner.last_call() => {}
         }
+        if !self.runner.is_bequeathed() {
+            return Came::HoldOver;
+        }
+        // The store belongs to another process, so there is no ticket to be had: the client gets
+        // the answer itself, as late as it comes.
+        Came::Landed((&mut inner.flight).await)
     }
 }
 
@@ -299,7 +305,7 @@ impl Inner {
 
     /// Whether a job with this outcome of its first attempt would be tried again.
     fn is_retried(&self, runner: &Runner, landed: &Result<Landed, Failure>) -> bool {
-        if self.accepted.route.retry.attempts <= 1 {
+        if self.accepted.route.retry.attempts <= 1 || runner.is_bequeathed() {
             return false;
         }
         let head = &self.accepted.head;

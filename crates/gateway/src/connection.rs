@@ -58,7 +58,14 @@ async fn serve<H: Handler, S: Wire>(mut stream: S, handler: Arc<H>, peer: Peer, 
     let end = match protocol {
         Protocol::Http1 => http1::serve(stream, first, served, shared).await,
         Protocol::Http2 => http2::serve(stream, first, served, shared).await,
-        Protocol::Nothing => End::Done,
+        Protocol::Nothing => {
+            if let (Some(heir), true) = (shared.heir.get(), first.is_empty())
+                && let Some(socket) = stream.give()
+            {
+                heir.take(socket);
+            }
+            End::Done
+        }
     };
     record(&end, &peer, shared);
 }
@@ -72,7 +79,7 @@ fn record(end: &End, peer: &Peer, shared: &Shared) {
     }
     let client = &peer.addr;
     match end {
-        End::Done => {}
+        End::Done | End::Released => {}
         End::Failed(error) => match http2::broken_rule(error) {
             Some(reason) => refusals::say(peer, ProblemCode::MalformedRequest, &reason),
             None => tracing::debug!(%client, %error, "connection failed"),

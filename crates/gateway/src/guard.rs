@@ -91,6 +91,14 @@ impl<S> Guard<S> {
         &self.inspector
     }
 
+    /// The stream underneath, if nothing of a request has been read from it that has not been
+    /// handed on.
+    pub(crate) fn into_idle(self) -> Option<S> {
+        let idle = self.refusal.is_none() && self.held.bytes.is_empty();
+        let between = !self.inspector.is_mid_head() && !self.inspector.is_mid_body();
+        (idle && between).then_some(self.inner)
+    }
+
     /// The stream underneath.
     pub(crate) fn get_mut(&mut self) -> &mut S {
         &mut self.inner

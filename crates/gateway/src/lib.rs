@@ -16,6 +16,7 @@ mod forward;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod guard;
+mod heir;
 mod host;
 mod intake;
 mod listener;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -104,6 +104,31 @@ impl Bound {
             listener: Kind::Unix(listener),
             local: Address::Unix(path),
         })
+    }
+
+    /// The same socket once more.
+    ///
+    /// # Errors
+    /// There is no descriptor left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        let listener = match &self.listener {
+            Kind::Tcp(listener) => Kind::Tcp(listener.try_clone()?),
+            Kind::Unix(listener) => Kind::Unix(listener.try_clone()?),
+        };
+        let local = self.local.clone();
+        Ok(Self { listener, local })
+    }
+
+    /// Takes over a socket that already listens, of whichever kind.
+    ///
+    /// # Errors
+    /// It is not a listening socket of a kind we know.
+    pub fn from_socket(socket: OwnedFd) -> io::Result<Self> {
+        let unix = SockRef::from(&socket).domain()? == Domain::UNIX;
+        match unix {
+            true => Self::from_unix(socket.into()),
+            false => Self::from_tcp(socket.into()),
+        }
     }
 
     /// Where it listens.

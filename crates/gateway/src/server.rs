@@ -4,8 +4,9 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +24,8 @@ use crate::accept::{self, AnySocket, Door, Serve};
 pub use crate::address::Address;
 use crate::connection::Plain;
 use crate::drain::Switch;
+pub use crate::heir::Heir;
+use crate::heir::Inherited;
 pub use crate::listener::Bound;
 pub use crate::peer::Peer;
 
@@ -167,6 +170,10 @@ pub(crate) struct Shared {
     pub(crate) local: Address,
     pub(crate) front: Front,
     pub(crate) switch: Switch,
+    /// Who serves from now on, where that is another process.
+    pub(crate) heir: OnceLock<Heir>,
+    /// Connections from a process that served before.
+    pub(crate) inherited: Inherited,
     pub(crate) tasks: TaskTracker,
     pub(crate) slots: Arc<Semaphore>,
     /// Connections that are open.
@@ -185,6 +192,8 @@ impl Shared {
             local,
             front,
             switch: Switch::default(),
+            heir: OnceLock::new(),
+            inherited: Inherited::default(),
             tasks: TaskTracker::new(),
             open: AtomicUsize::new(0),
             cut: AtomicU64::new(0),
@@ -217,6 +226,20 @@ impl ServerHandle {
     /// Connections that are open now.
     pub fn connections(&self) -> usize {
         self.shared.open.load(Ordering::Acquire)
+    }
+
+    /// Stops accepting, but leaves what the kernel has queued to another process that has the same
+    /// socket. Connections between two requests go to `heir` as they are; all others finish as in
+    /// [`ServerHandle::drain`], which is to be called next.
+    pub fn hand_over(&self, heir: Heir) {
+        // A second heir would get nothing: the first one has it.
+        _ = self.shared.heir.set(heir);
+        self.shared.switch.drain();
+    }
+
+    /// Serves a connection that another process has accepted from the same socket.
+    pub fn inherit(&self, socket: OwnedFd) {
+        self.shared.inherited.give(socket);
     }
 
     /// Stops accepting and lets requests in flight finish: HTTP/1 answers say `Connection: close`,

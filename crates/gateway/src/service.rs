@@ -93,6 +93,7 @@ impl Service {
         if let Some(local) = &self.local
             && local.claims(parts.uri.path())
         {
+            let _visit = self.runner.visit();
             return Ok(local.answer(Request::from_parts(parts, incoming)).await);
         }
         let route = self.route(&parts, &host)?;
@@ -154,6 +155,8 @@ impl Service {
             Plan::Queue(wait) => (wait, true),
         };
         let mut digest = findable.as_ref().map(|_| BodyDigest::default());
+        // Until the request is a job, or on its way without one.
+        let visit = self.runner.visit();
         let bodies = &**self.runner.store();
         let (limit, options) = (route.max_request, &self.options);
         let whole = intake::take(incoming, limit, options, bodies, digest.as_mut()).await?;
@@ -183,7 +186,10 @@ impl Service {
         match queued {
             // Boxed, so that it does not make every other request's future larger.
             true => Box::pin(self.queue(accepted, prefer, until)).await,
-            false => self.hold(accepted, prefer, until).await,
+            false => {
+                drop(visit);
+                self.hold(accepted, prefer, until).await
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ mod demo;
 mod docs;
 mod jobs;
 mod load;
+mod replace;
 mod serve;
 mod submit;
 mod target;
@@ -47,6 +48,9 @@ pub struct Cli {
 pub enum Command {
     /// Run the gateway
     Serve(ServeArgs),
+    /// Have the running gateway start a new process of itself and make way for it, without a request
+    /// that fails; prints the new process id
+    Replace(ReplaceArgs),
     /// Check a config and show the routes it makes, in the order in which they are tried
     Check(CheckArgs),
     /// Run the gateway with a slow backend in one process, to try it out; needs no network
@@ -74,6 +78,18 @@ pub struct ServeArgs {
     /// The config.
     #[command(flatten)]
     pub config: ConfigArgs,
+    /// Take the place of the process that serves from the same data directory, if there is one,
+    /// without a request that fails
+    #[arg(long)]
+    pub take_over: bool,
+}
+
+/// `replace`.
+#[derive(Debug, Args)]
+pub struct ReplaceArgs {
+    /// Where the data is.
+    #[command(flatten)]
+    pub store: StoreArgs,
 }
 
 /// A config, and what is said over it.
@@ -339,6 +355,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Code> {
     match cli.command {
         Command::Serve(args) => serve::run(args, out),
         Command::Check(args) => check::run(args, out),
+        Command::Replace(args) => replace::run(&args, out),
         Command::Demo(args) => demo::run(args, out),
         Command::Jobs(args) => jobs::run(args, out),
         Command::Submit(args) => submit::run(args, out),

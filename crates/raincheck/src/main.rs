@@ -7,6 +7,7 @@ mod demo;
 mod exit;
 mod listen;
 mod output;
+mod replace;
 mod report;
 mod shutdown;
 mod wire;

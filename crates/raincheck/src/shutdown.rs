@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
+use raincheck_gateway::server::ServerHandle;
+
 use crate::wire::Gateway;
 
 /// Why a gateway stops.
@@ -14,6 +16,10 @@ pub enum Why {
     Asked,
     /// Its store takes no changes any more.
     StoreFailed(String),
+    /// Another process serves in its place.
+    Replaced,
+    /// Another process was to, and went with the store closed.
+    Orphaned,
 }
 
 /// The signals that ask for a stop.
@@ -98,6 +104,17 @@ impl Gateway {
         }
     }
 
+    /// After a replacement: what is relayed here goes on to its end, however long that takes; a
+    /// signal ends it.
+    pub async fn finish(self, signals: &mut Signals) {
+        let servers = || self.public.iter().chain(&self.admin);
+        tokio::select! {
+            () = drain_all(servers(), Duration::MAX) => {}
+            () = signals.next() => drain_all(servers(), LAST_CALL).await,
+        }
+        tracing::info!("the last exchange of the replaced process is over");
+    }
+
     /// Lets requests in flight finish; held clients get their tickets before the end of `grace`.
     async fn drain_clients(&self, grace: Duration) {
         let early = grace.saturating_sub(LAST_CALL.min(grace / 2));
@@ -113,20 +130,25 @@ impl Gateway {
     }
 
     async fn drain_servers(&self, grace: Duration) {
-        let mut drains = tokio::task::JoinSet::new();
-        for server in &self.public {
-            let server = server.clone();
-            drains.spawn(async move { server.drain(grace).await });
-        }
-        while let Some(report) = drains.join_next().await {
-            if let Ok(report) = report
-                && report.cut > 0
-            {
-                tracing::warn!(
-                    cut = report.cut,
-                    "connections closed with a request in flight"
-                );
-            }
+        drain_all(self.public.iter(), grace).await;
+    }
+}
+
+/// Drains servers side by side.
+async fn drain_all(servers: impl Iterator<Item = &ServerHandle>, grace: Duration) {
+    let mut drains = tokio::task::JoinSet::new();
+    for server in servers {
+        let server = server.clone();
+        drains.spawn(async move { server.drain(grace).await });
+    }
+    while let Some(report) = drains.join_next().await {
+        if let Ok(report) = report
+            && report.cut > 0
+        {
+            tracing::warn!(
+                cut = report.cut,
+                "connections closed with a request in flight"
+            );
         }
     }
 }

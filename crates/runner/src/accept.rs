@@ -159,7 +159,8 @@ pub struct Adopted {
 
 impl Shared {
     fn place(&self, route: &Route) -> Result<Place, Error> {
-        if self.store.waiting(&route.name) == 0
+        if !self.is_resting()
+            && self.store.waiting(&route.name) == 0
             && let Some(permit) = self.permits.try_acquire_both(route)
         {
             return Ok(Place::AtOnce(permit));

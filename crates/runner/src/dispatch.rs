@@ -28,6 +28,10 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             if shared.draining.is_cancelled() {
                 return;
             }
+            if shared.is_resting() {
+                // Rung again when it goes on.
+                continue;
+            }
             if let Err(error) = shared.fill(&name).await {
                 tracing::error!(route = %name, %error, "a queue could not be read");
                 shared.dispatch.ring_at(&name, now.after(AGAIN));
@@ -57,7 +61,7 @@ impl Shared {
     /// Starts as many attempts of a route as there are due jobs and permits. The route is looked
     /// up anew for each batch: it may be another one now, or gone.
     async fn fill(self: &Arc<Self>, name: &RouteName) -> Result<(), raincheck_store::Error> {
-        while self.store.waiting(name) > 0 && !self.draining.is_cancelled() {
+        while self.store.waiting(name) > 0 && !self.draining.is_cancelled() && !self.is_resting() {
             let Some(route) = self.routes.named(name) else {
                 self.homeless.notify_one();
                 return Ok(());

@@ -11,12 +11,13 @@
 //! * [`reload`]: the routes that hold, and others in their place;
 //! * [`progress`]: how far attempts say they are;
 //! * [`watch`]: who waits for which job;
-//! * [`drain`]: stop leasing, finish or hand back.
+//! * [`drain`]: stop leasing, finish or hand back; [`bequest`]: the same for a successor.
 
 pub mod accept;
 mod attempt;
 mod begin;
 mod bell;
+mod bequest;
 mod change;
 mod dispatch;
 mod drain;
@@ -36,6 +37,7 @@ mod together;
 pub mod watch;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use raincheck_core::ambient::Ambient;
@@ -48,10 +50,11 @@ use raincheck_exchange::Recording;
 use raincheck_store::Store;
 use raincheck_telemetry::Metrics;
 use raincheck_upstreams::Upstreams;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch as latest};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use bequest::Visit;
 pub use drain::Drained;
 pub use error::Error;
 pub use permits::Permit;
@@ -100,6 +103,12 @@ pub(crate) struct Shared {
     /// Attempts, and changes that must not be dropped half-way.
     pub(crate) tasks: TaskTracker,
     pub(crate) loops: TaskTracker,
+    /// Whether nothing is taken from the queue.
+    pub(crate) resting: latest::Sender<bool>,
+    /// Those who may need the store before they are done.
+    pub(crate) visits: AtomicUsize,
+    /// Set when the store goes to another process.
+    pub(crate) bequeathed: CancellationToken,
     /// Set first at shutdown: nothing new is accepted or leased.
     pub(crate) draining: CancellationToken,
     /// Set when the grace period nears its end: clients that are held get their tickets.
@@ -144,6 +153,9 @@ impl Runner {
             homeless: Notify::new(),
             tasks: TaskTracker::new(),
             loops: TaskTracker::new(),
+            resting: latest::Sender::new(false),
+            visits: AtomicUsize::new(0),
+            bequeathed: CancellationToken::new(),
             draining: CancellationToken::new(),
             last_call: CancellationToken::new(),
             hand_back: CancellationToken::new(),

@@ -43,13 +43,14 @@ pub(crate) async fn until(
     tokio::pin!(over);
     loop {
         let job = load().await?;
-        if enough(&job) || runner.is_draining() {
+        if enough(&job) || runner.is_draining() || runner.is_bequeathed() {
             return Ok(job);
         }
         tokio::select! {
             () = watch.changed() => {}
             () = &mut over => return Ok(job),
             () = runner.drain_begun() => {}
+            () = runner.last_call() => {}
         }
     }
 }

@@ -70,7 +70,7 @@ pub(super) async fn close<S: Wire>(
 /// trying to send to a client that takes nothing.
 fn must_look_broken<S: Wire>(guard: &Guard<Socket<S>>, end: &End) -> bool {
     match end {
-        End::Done => false,
+        End::Done | End::Released => false,
         End::Failed(error) => error.is_user() && guard.inspector().is_http10(),
         End::TimedOut(phase) => matches!(phase, Phase::Writing(_)),
         End::Cut => true,
@@ -80,7 +80,7 @@ fn must_look_broken<S: Wire>(guard: &Guard<Socket<S>>, end: &End) -> bool {
 /// What is left to say to a client that no handler has answered.
 fn parting<S: Wire>(guard: &Guard<Socket<S>>, end: &End) -> Option<Refusal> {
     match end {
-        End::Done => guard.refusal().filter(|refusal| !refusal.in_body),
+        End::Done | End::Released => guard.refusal().filter(|refusal| !refusal.in_body),
         // hyper saw the end of the stream within the head that was refused.
         End::Failed(error) if error.is_incomplete_message() => {
             guard.refusal().filter(|refusal| !refusal.in_body)

@@ -21,6 +21,8 @@ use crate::server::ServerOptions;
 pub(crate) enum End {
     /// By itself: closed by the client, or as HTTP says.
     Done,
+    /// Told to finish between two requests.
+    Released,
     /// With an error of the protocol, the socket or the handler.
     Failed(hyper::Error),
     /// The client owed us something for too long.
@@ -47,6 +49,9 @@ where
     let mut beat = pin!(tokio::time::sleep(watchdog.beat));
     let mut changed = pin!(switch.changed());
     let mut known = Wish::Serve;
+    // A head that has begun to arrive is waited for: whoever sent it cannot know that we finish.
+    let mut postponed = false;
+    let mut released = false;
     let mut waker = None;
     poll_fn(|cx| {
         if must_look(&mut waker, &mut beat, cx) {
@@ -65,12 +70,22 @@ where
             known = wish;
             changed.set(switch.changed());
             let _ = changed.as_mut().poll(cx);
-            finish(conn.as_mut());
+            postponed = true;
         }
-        match conn.as_mut().poll(cx) {
-            Poll::Ready(Ok(())) => Poll::Ready(End::Done),
-            Poll::Ready(Err(error)) => Poll::Ready(End::Failed(error)),
-            Poll::Pending => Poll::Pending,
+        loop {
+            if postponed && !pulse.owes_head() {
+                postponed = false;
+                released = pulse.is_between();
+                finish(conn.as_mut());
+            }
+            match conn.as_mut().poll(cx) {
+                Poll::Ready(Ok(())) if released => return Poll::Ready(End::Released),
+                Poll::Ready(Ok(())) => return Poll::Ready(End::Done),
+                Poll::Ready(Err(error)) => return Poll::Ready(End::Failed(error)),
+                // The head may have come, and even its answer have gone, just now.
+                Poll::Pending if postponed && !pulse.owes_head() => {}
+                Poll::Pending => return Poll::Pending,
+            }
         }
     })
     .await

@@ -42,6 +42,13 @@ pub(super) async fn serve<H: Handler, S: Wire>(
     .await;
     let parts = conn.into_parts();
     let unread = !parts.read_buf.is_empty();
+    if let (End::Released, false, Some(heir)) = (&end, unread, shared.heir.get()) {
+        let socket = parts.io.into_inner().into_idle();
+        if let Some(socket) = socket.and_then(Socket::give) {
+            heir.take(socket);
+        }
+        return end;
+    }
     let told = |problem| served.handler.refused(problem);
     close(
         parts.io.into_inner(),

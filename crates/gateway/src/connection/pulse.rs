@@ -58,6 +58,17 @@ impl Pulse {
         }
     }
 
+    /// Whether part of a head has arrived and nothing is being answered.
+    pub(crate) fn owes_head(&self) -> bool {
+        self.mid_head.load(Relaxed) && !self.is_working()
+    }
+
+    /// Whether the connection is between two requests, or before the first one.
+    pub(crate) fn is_between(&self) -> bool {
+        let partial = self.mid_head.load(Relaxed) || self.mid_body.load(Relaxed);
+        !partial && !self.is_working() && !self.write_blocked.load(Relaxed)
+    }
+
     /// Whether a request is being answered.
     fn is_working(&self) -> bool {
         self.in_flight.load(Relaxed) > 0

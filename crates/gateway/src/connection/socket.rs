@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -23,6 +24,15 @@ pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// Makes the close that follows look like a failure to the client, also where the end of a
     /// body is told by nothing but the end of the connection.
     fn abort(&self);
+
+    /// The socket itself, to be served by another process; none where there is more to a connection
+    /// than its socket.
+    fn give(self) -> Option<OwnedFd>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 impl Wire for TcpStream {
@@ -33,6 +43,10 @@ impl Wire for TcpStream {
     fn abort(&self) {
         // Failing only means that the close is an ordinary one.
         let _ = self.set_zero_linger();
+    }
+
+    fn give(self) -> Option<OwnedFd> {
+        self.into_std().ok().map(Into::into)
     }
 }
 
@@ -52,6 +66,11 @@ impl<S: Wire> Socket<S> {
             first,
             pulse,
         }
+    }
+
+    /// See [`Wire::give`]; none also while bytes wait that were read already.
+    pub(crate) fn give(self) -> Option<OwnedFd> {
+        self.first.is_empty().then(|| self.inner.give()).flatten()
     }
 
     /// See [`Wire::abort`].

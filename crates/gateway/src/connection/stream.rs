@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -32,6 +33,10 @@ impl Wire for UnixStream {
     fn abort(&self) {
         // There is no reset that could be asked for.
     }
+
+    fn give(self) -> Option<OwnedFd> {
+        self.into_std().ok().map(Into::into)
+    }
 }
 
 impl Wire for Raw {
@@ -41,6 +46,10 @@ impl Wire for Raw {
 
     fn abort(&self) {
         each!(self, stream => stream.abort());
+    }
+
+    fn give(self) -> Option<OwnedFd> {
+        each!(self, stream => stream.give())
     }
 }
 

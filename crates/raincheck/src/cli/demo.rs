@@ -61,7 +61,7 @@ async fn demo(args: DemoArgs, directory: &Scratch, out: Output) -> anyhow::Resul
     )?;
     let store = wire::open(&directory.0.join("data"))?;
     let plan = plan(&args, &upstream, loopback(args.port))?;
-    let ports = Ports::open(&plan).map_err(|failure| {
+    let ports = Ports::open(&plan, Vec::new()).map_err(|failure| {
         Failure::new(
             failure.code,
             format!("{failure}; or try: raincheck demo --port 0"),

@@ -3,7 +3,9 @@
 mod reload;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::Context;
 use raincheck_api::Reload;
 use raincheck_config::Plan;
 use raincheck_config::plan::Format;
@@ -16,8 +18,12 @@ use crate::cli::{ConfigArgs, ServeArgs};
 use crate::exit::Code;
 use crate::listen::Ports;
 use crate::output::Output;
+use crate::replace::channel::Channel;
+use crate::replace::notify::notify;
+use crate::replace::predecessor::{Call, Calls, Origin, Outcome, make_way};
+use crate::replace::successor::Predecessor;
 use crate::shutdown::{Signals, Why};
-use crate::wire::{self, Gateway};
+use crate::wire::{self, Gateway, Opened};
 use reload::Reloader;
 
 /// Runs the gateway. Returns when it has stopped.
@@ -29,35 +35,162 @@ pub fn run(args: ServeArgs, out: Output) -> anyhow::Result<Code> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(serve(args.config, plan, out))
+    runtime.block_on(serve(args, plan, out))
 }
 
-async fn serve(config: ConfigArgs, plan: Plan, out: Output) -> anyhow::Result<Code> {
+async fn serve(args: ServeArgs, plan: Plan, out: Output) -> anyhow::Result<Code> {
+    let ServeArgs { config, take_over } = args;
+    let origin = Origin::here()?;
     let mut signals = Signals::listen()?;
-    let hangups = Reloader::listen()?;
-    let reloader = Arc::new(Reloader::new(config, plan.clone(), out));
-    let grace = plan.server.grace;
-    let store = wire::open(&plan.store.path)?;
-    let ports = Ports::open(&plan)?;
-    let first_route = plan.routes.first().map(|route| route.pattern.to_string());
-    let again = Arc::clone(&reloader) as Arc<dyn Reload>;
-    let gateway = wire::start(plan, store, ports, Arc::new(System), Some(again))?;
-    ready(&gateway, first_route.as_deref(), out)?;
-    let why = tokio::select! {
-        why = gateway.until_stopped(&mut signals) => why,
-        never = reloader.run(hangups, &gateway.runner) => match never {},
+    let path = plan.store.path.clone();
+    let mut predecessor = match take_over {
+        true => Predecessor::call(&path).context("the running process cannot be replaced")?,
+        false => None,
     };
-    if let Why::StoreFailed(text) = &why {
-        tracing::error!(
-            why = text,
-            "the store has failed; nothing more can be acknowledged"
-        );
+    let mut store = match &predecessor {
+        Some(_) => None,
+        None => Some(wire::open(&path)?),
+    };
+    let inherited = predecessor
+        .as_mut()
+        .map(|before| std::mem::take(&mut before.listeners));
+    let ports = Ports::open(&plan, inherited.unwrap_or_default())?;
+    let mut served = Served {
+        config,
+        plan,
+        ports,
+        origin,
+        out,
+    };
+    loop {
+        if let Some(before) = predecessor.take() {
+            let (before, opened) = before.store(&path, served.plan.server.grace).await?;
+            store = Some(opened);
+            predecessor = Some(before);
+        }
+        let opened = match store.take() {
+            Some(opened) => opened,
+            None => wire::open(&path)?,
+        };
+        match served
+            .once(opened, predecessor.take(), &mut signals)
+            .await?
+        {
+            Some(code) => return Ok(code),
+            None => served.plan = served.config.load().unwrap_or(served.plan),
+        }
     }
-    gateway.stop(grace, &why, &mut signals).await;
-    Ok(match why {
-        Why::Asked => Code::Ok,
-        Why::StoreFailed(_) => Code::StoreFailed,
-    })
+}
+
+/// What is served, from one opening of the store to the next.
+struct Served {
+    config: ConfigArgs,
+    plan: Plan,
+    ports: Ports,
+    origin: Origin,
+    out: Output,
+}
+
+impl Served {
+    /// Serves until there is a reason to stop. None: the store has to be opened again.
+    async fn once(
+        &self,
+        store: Opened,
+        predecessor: Option<Predecessor>,
+        signals: &mut Signals,
+    ) -> anyhow::Result<Option<Code>> {
+        let plan = self.plan.clone();
+        let hangups = Reloader::listen()?;
+        let reloader = Arc::new(Reloader::new(self.config.clone(), plan.clone(), self.out));
+        let mut calls = Calls::listen(&plan.store.path)?;
+        let (grace, first_route) = (plan.server.grace, plan.routes.first());
+        let first_route = first_route.map(|route| route.pattern.to_string());
+        let again = Arc::clone(&reloader) as Arc<dyn Reload>;
+        let ports = self.ports.try_clone()?;
+        let gateway = wire::start(plan, store, ports, Arc::new(System), Some(again))?;
+        if let Some(predecessor) = predecessor {
+            predecessor.serve(&gateway, self.ports.names());
+        }
+        notify(&format!("READY=1\nMAINPID={}", std::process::id()));
+        ready(&gateway, first_route.as_deref(), self.out)?;
+        let why = tokio::select! {
+            why = gateway.until_stopped(signals) => why,
+            never = reloader.run(hangups, &gateway.runner) => match never {},
+            why = self.replaced(&gateway, &mut calls, grace) => why,
+        };
+        drop(calls);
+        match &why {
+            Why::Replaced => {
+                gateway.finish(signals).await;
+                return Ok(Some(Code::Ok));
+            }
+            Why::Orphaned => return Ok(None),
+            Why::StoreFailed(text) => tracing::error!(
+                why = text,
+                "the store has failed; nothing more can be acknowledged"
+            ),
+            Why::Asked => {}
+        }
+        notify("STOPPING=1");
+        gateway.stop(grace, &why, signals).await;
+        Ok(Some(match why {
+            Why::StoreFailed(_) => Code::StoreFailed,
+            _ => Code::Ok,
+        }))
+    }
+
+    /// Makes way when asked to, and says how that ended once we no longer serve.
+    async fn replaced(&self, gateway: &Gateway, calls: &mut Calls, grace: Duration) -> Why {
+        let mut asker = None;
+        loop {
+            let channel = match calls.next().await {
+                Call::Successor(channel) => channel,
+                Call::Start(who) => {
+                    asker = self.start_successor(who);
+                    continue;
+                }
+            };
+            let outcome = make_way(gateway, &self.ports, channel, grace).await;
+            let told = asker.take();
+            match outcome {
+                Outcome::Replaced(pid) => {
+                    tell(told, Ok(pid));
+                    return Why::Replaced;
+                }
+                Outcome::Kept(why) => tell(told, Err(&why)),
+                Outcome::Orphaned(why) => {
+                    tell(told, Err(&why));
+                    return Why::Orphaned;
+                }
+            }
+        }
+    }
+
+    /// Starts a successor; who asked for it is told at once if that fails.
+    fn start_successor(&self, who: Option<Channel>) -> Option<Arc<Channel>> {
+        let who = who.map(Arc::new);
+        match self.origin.start_successor(who.clone()) {
+            Ok(pid) => tracing::info!(pid, "started a process to take over"),
+            Err(error) => {
+                let why = format!("the new process cannot be started: {error}");
+                tracing::error!(%why, "not replaced");
+                tell(who.clone(), Err(&why));
+            }
+        }
+        who
+    }
+}
+
+/// Tells whoever asked for a successor how that went.
+fn tell(who: Option<Arc<Channel>>, outcome: Result<u64, &str>) {
+    let Some(who) = who else {
+        return;
+    };
+    match outcome {
+        // Nobody is told who has gone.
+        Ok(pid) => _ = who.say(&json!({ "kind": "replaced", "pid": pid }), None),
+        Err(why) => who.refuse(why),
+    }
 }
 
 /// Says that requests are welcome, and what to try next.

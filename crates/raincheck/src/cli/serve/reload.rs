@@ -308,7 +308,12 @@ mod tests {
             .filter(|key| {
                 !matches!(
                     key.section,
-                    SectionName::Listener | SectionName::Route | SectionName::Retry
+                    SectionName::Listener
+                        | SectionName::Upstream
+                        | SectionName::Eject
+                        | SectionName::Health
+                        | SectionName::Route
+                        | SectionName::Retry
                 )
             })
             .map(|key| format!("{}.{}", key.section.as_str(), key.name))

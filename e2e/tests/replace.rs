@@ -1,0 +1,264 @@
+//! Reloads and replacements while clients go on: every request is answered, and answered rightly.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use raincheck_e2e::process::{Child, Home, command};
+use raincheck_e2e::{Backend, Client, Config, Event, Must, Raincheck, Script, until};
+use rustix::process::Signal;
+use tokio::task::JoinSet;
+
+/// How often the process said that it is ready, a successor on the same outputs included.
+fn starts(child: &Child) -> usize {
+    child.stdout().matches("\"ready\"").count()
+}
+
+async fn started(child: &Child, times: usize) {
+    until("the next process to be ready", || starts(child) >= times).await;
+}
+
+/// Asks for a replacement as an operator does, and returns the new process id.
+async fn replace(home: &Home) -> u64 {
+    let mut command = command();
+    command
+        .args(["replace", "--json", "--store-path"])
+        .arg(home.data());
+    let exit = Child::spawn(command).exited().await;
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+    let told: serde_json::Value = serde_json::from_str(&exit.stdout).must("JSON");
+    told["pid"].as_u64().must("a process id")
+}
+
+/// What clients met: how often each status came, by mode.
+type Tally = BTreeMap<(&'static str, u16), u64>;
+
+/// One client that sends one request after the other on a connection, as long as that lasts.
+async fn load(
+    addr: SocketAddr,
+    number: usize,
+    stop: Arc<AtomicBool>,
+    done: Arc<AtomicU64>,
+) -> Tally {
+    let mut tally = Tally::new();
+    let mut client = Client::connect(addr).await;
+    let modes = ["sync", "auto", "async"];
+    let mut turn = number;
+    while !stop.load(Ordering::Relaxed) {
+        let mode = modes[turn % modes.len()];
+        let body = format!("{number}-{turn}");
+        turn += 1;
+        let head = format!(
+            "POST /{mode}/x HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let response = client.exchange(head + &body).await;
+        assert!(response.is_whole(), "{mode} {}", response.status);
+        match mode {
+            "async" => assert_eq!(response.status, 202, "{}", response.text()),
+            _ => {
+                assert_eq!(response.status, 200, "{}", response.text());
+                assert!(
+                    response.text().contains(&body),
+                    "an answer to another request"
+                );
+            }
+        }
+        *tally.entry((mode, response.status)).or_default() += 1;
+        done.fetch_add(1, Ordering::Relaxed);
+        if response.header("connection").as_deref() == Some("close") {
+            client = Client::connect(addr).await;
+        }
+    }
+    tally
+}
+
+/// Waits until no job waits or runs, and fails if one failed.
+async fn every_job_ran(app: &Raincheck) {
+    let count = async |status: &str| {
+        let list = app
+            .admin("GET", &format!("/jobs?status={status}"))
+            .send()
+            .await;
+        list.expect(200).json()["jobs"]
+            .as_array()
+            .must("jobs")
+            .len()
+    };
+    let finished = async {
+        let mut look = tokio::time::interval(std::time::Duration::from_millis(20));
+        while count("queued").await + count("processing").await > 0 {
+            look.tick().await;
+        }
+    };
+    raincheck_e2e::within("every ticket's job", finished).await;
+    assert_eq!(count("failed").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_reloads_and_three_replacements_under_load_fail_no_request() {
+    let backend = Backend::echo().await;
+    let config = Config::all_modes(&backend.url());
+    let app = Raincheck::start(&config).await;
+    let (stop, done) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
+    let mut clients = JoinSet::new();
+    for number in 0..24 {
+        clients.spawn(load(
+            app.addr(),
+            number,
+            Arc::clone(&stop),
+            Arc::clone(&done),
+        ));
+    }
+    // Each step waits for so many more answers, so that it meets clients at work.
+    let more = |count: u64| {
+        let (from, done) = (done.load(Ordering::Relaxed), Arc::clone(&done));
+        async move {
+            until("more answers", || {
+                done.load(Ordering::Relaxed) >= from + count
+            })
+            .await;
+        }
+    };
+    let mut pids = vec![u64::from(app.child.pid())];
+    for round in 0..24 {
+        more(40).await;
+        match round % 8 {
+            7 if round == 23 => {
+                app.child.signal(Signal::USR2);
+                started(&app.child, 4).await;
+            }
+            7 => pids.push(replace(&app.home).await),
+            _ => {
+                app.home.configure(
+                    &config
+                        .clone()
+                        .each(&format!("concurrency = {}", 200 + round)),
+                );
+                app.admin("POST", "/reload").send().await.expect(200);
+            }
+        }
+    }
+    more(100).await;
+    stop.store(true, Ordering::Relaxed);
+    let mut all = Tally::new();
+    while let Some(tally) = clients.join_next().await {
+        for (kind, count) in tally.must("a client whose every request was answered") {
+            *all.entry(kind).or_default() += count;
+        }
+    }
+    assert_eq!(starts(&app.child), 4, "{}", app.child.stdout());
+    pids.dedup();
+    assert_eq!(pids.len(), 3, "each is another process");
+    assert!(all[&("async", 202)] > 0, "{all:?}");
+    every_job_ran(&app).await;
+    let answers: u64 = all.values().sum();
+    assert_eq!(backend.count() as u64, answers, "{all:?}");
+}
+
+#[tokio::test]
+async fn a_relay_goes_on_in_the_old_process_and_idle_clients_stay_connected() {
+    let gate = Event::new("answer");
+    let (held, script) = (gate.clone(), Script::new().wait(&gate).ok("late"));
+    let backend = Backend::start(move |seen| match seen.path() {
+        "/slow" => script.clone(),
+        _ => Script::new().echo(),
+    })
+    .await;
+    let app = Raincheck::start(&Config::sync(&backend.url())).await;
+    let mut idle = app.client().await;
+    let get = "GET /fast HTTP/1.1\r\nhost: x\r\n\r\n";
+    assert_eq!(idle.exchange(get).await.status, 200);
+    let silent = app.client().await;
+    let mut partial = app.client().await;
+    partial.send(&get[..20]).await;
+    let mut slow = app.request("GET", "/slow").begin().await;
+    backend.wait_for(2).await;
+
+    replace(&app.home).await;
+    started(&app.child, 2).await;
+    // The same connections, another process.
+    assert_eq!(idle.exchange(get).await.status, 200);
+    let mut silent = silent;
+    assert_eq!(silent.exchange(get).await.status, 200);
+    partial.send(&get[20..]).await;
+    assert_eq!(partial.response().await.status, 200);
+    assert!(
+        app.child
+            .stderr()
+            .contains("replaced; what is relayed here goes on")
+    );
+    held.fire();
+    let late = slow.response().await.expect(200);
+    assert_eq!(late.text(), "late");
+    assert_eq!(late.header("connection").as_deref(), Some("close"));
+    until("the old process to end", || {
+        app.child
+            .stderr()
+            .contains("the last exchange of the replaced process is over")
+    })
+    .await;
+    app.get("/fast").await.expect(200);
+}
+
+#[tokio::test]
+async fn jobs_end_within_the_grace_or_run_again_uncounted() {
+    let gate = Event::new("answer");
+    let script = Script::new().wait(&gate).ok("done");
+    let backend = Backend::in_order(vec![Script::new().until_closed(), script]).await;
+    let config = Config::queued(&backend.url()).server("grace = \"300ms\"");
+    let app = Raincheck::start(&config).await;
+    let put = app.request("PUT", "/x").body("1").send().await;
+    let ticket = put.expect(202).json();
+    backend.wait_for(1).await;
+    replace(&app.home).await;
+    backend.wait_for(2).await;
+    gate.fire();
+    let id = ticket["job_id"].as_str().must("an id").to_owned();
+    let status = app.finished(&id).await;
+    assert_eq!(status["status"], "succeeded");
+    assert_eq!(status["attempt"], 1, "handed back uncounted");
+    assert_eq!(status["executions"], 2, "and told honestly");
+}
+
+#[tokio::test]
+async fn a_successor_that_fails_leaves_the_old_process_serving() {
+    let backend = Backend::echo().await;
+    let config = Config::all_modes(&backend.url());
+    let app = Raincheck::start(&config).await;
+    // Before it has anything: its config is wrong.
+    std::fs::write(app.home.config(), "[server]\nlisten = 7\n").must("a file");
+    let mut command = command();
+    command
+        .args(["replace", "--store-path"])
+        .arg(app.home.data());
+    let exit = Child::spawn(command).exited().await;
+    assert_eq!(exit.code, Some(7), "{}", exit.stderr);
+    assert!(
+        exit.stderr.contains("the old process serves on"),
+        "{}",
+        exit.stderr
+    );
+    app.home.configure(&config);
+    app.get("/sync/x").await.expect(200);
+    // With nobody there, a start that would take over is an ordinary one.
+    let other = Home::new(&config);
+    let mut start = other.serve(&[]);
+    start.arg("--take-over");
+    let alone = Child::spawn(start);
+    alone.line_with("\"ready\"").await;
+    // With nobody there, nobody can be replaced.
+    let nowhere = tempfile::tempdir().must("a directory");
+    let mut command = raincheck_e2e::process::command();
+    command
+        .args(["replace", "--store-path"])
+        .arg(nowhere.path());
+    let exit = Child::spawn(command).exited().await;
+    assert_eq!(exit.code, Some(69), "{}", exit.stderr);
+    replace(&app.home).await;
+    app.get("/async/x").await.expect(202);
+}
