@@ -91,7 +91,7 @@ macro_rules! conformance {
                 readers_do_not_disturb_each_other,
                 a_dropped_writer_leaves_its_readers_what_they_had,
                 a_sealed_body_is_read_at_once, a_sealed_body_becomes_durable_once,
-                a_body_goes_with_its_job, a_body_of_another_length_is_not_opened,
+                a_body_goes_with_its_job, a_refused_change_leaves_no_body, a_body_of_another_length_is_not_opened,
                 many_bodies_are_written_at_once;
         }
         $crate::conformance_tests! { once;

@@ -46,14 +46,53 @@ struct State {
     disk: Disk,
     /// Jobs that were processing when the store was opened, as they were then.
     orphans: BTreeMap<JobId, Revision>,
-    /// Bodies that a change referred to, so that dropping a sealed body does not delete them.
-    claimed: BTreeSet<crate::BodyId>,
+    /// Bodies that dropping their owner does not delete.
+    claims: Claims,
     pending: VecDeque<Handed>,
     holds: usize,
     commit_failure: Option<Error>,
     body_failure: Option<Error>,
+    /// A job that is forgotten when its response is next asked for.
+    forgets: Option<JobId>,
     commits: u64,
     closed: bool,
+}
+
+/// Which bodies belong to a job, or may come to.
+#[derive(Default)]
+struct Claims {
+    /// Changes that were handed in and refer to it.
+    waiting: BTreeMap<crate::BodyId, u32>,
+    /// A change that refers to it stands, or may.
+    kept: BTreeSet<crate::BodyId>,
+    /// It has no owner, or none any more.
+    abandoned: BTreeSet<crate::BodyId>,
+}
+
+impl Claims {
+    fn claim(&mut self, ids: &[crate::BodyId]) {
+        for id in ids {
+            *self.waiting.entry(*id).or_default() += 1;
+        }
+    }
+
+    /// The end of a change; the bodies that are nobody's now.
+    fn settle(&mut self, ids: Vec<crate::BodyId>, kept: bool) -> Vec<crate::BodyId> {
+        if kept {
+            self.kept.extend(ids.iter().copied());
+        }
+        for id in &ids {
+            if let Some(waiting) = self.waiting.get_mut(id) {
+                *waiting -= 1;
+            }
+        }
+        let lost = |id: &crate::BodyId| self.is_free(*id) && self.abandoned.contains(id);
+        ids.into_iter().filter(lost).collect()
+    }
+
+    fn is_free(&self, id: crate::BodyId) -> bool {
+        !self.kept.contains(&id) && self.waiting.get(&id).is_none_or(|waiting| *waiting == 0)
+    }
 }
 
 /// A change that was handed in, and who waits for its end.
@@ -100,7 +139,7 @@ impl Shared {
     fn hand_in(&self, change: Change) -> Result<oneshot::Receiver<Result<(), Error>>, Error> {
         let (done, answer) = oneshot::channel();
         let mut state = self.open_state()?;
-        state.claimed.extend(bodies_of(&change));
+        state.claims.claim(&bodies_of(&change));
         state.pending.push_back(Handed { change, done });
         self.work(&mut state);
         Ok(answer)
@@ -112,8 +151,15 @@ impl Shared {
             let Some(Handed { change, done }) = state.pending.pop_front() else {
                 break;
             };
+            let bodies = bodies_of(&change);
+            let result = self.carry_out(state, change);
+            // After a failed sync the change may have survived, and its bodies with it.
+            let kept = matches!(result, Ok(()) | Err(Error::Unavailable(_)));
+            for body in state.claims.settle(bodies, kept) {
+                state.disk.files.remove(&body);
+            }
             // Nobody listens where the caller has given up; the change stands all the same.
-            _ = done.send(self.carry_out(state, change));
+            _ = done.send(result);
         }
         self.held.send_replace(state.pending.len());
     }

@@ -3,6 +3,8 @@
 
 #![expect(missing_docs, reason = "the name of a test says what it shows")]
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use raincheck_core::job::Event;
 use raincheck_core::limits::{BODY_INLINE_BYTES, BODY_MEMORY_BYTES, SEGMENT_FRAME_BYTES};
@@ -10,7 +12,7 @@ use raincheck_core::limits::{BODY_INLINE_BYTES, BODY_MEMORY_BYTES, SEGMENT_FRAME
 use super::bench::read_from;
 use super::make::{self, at, id};
 use super::{Bench, Engine};
-use crate::{Body, BodyWriter};
+use crate::{Body, BodyWriter, Change, Error};
 
 /// Lengths around every border at which an engine may change its ways.
 fn lengths() -> Vec<usize> {
@@ -188,6 +190,28 @@ pub async fn a_body_goes_with_its_job(mut bench: Bench<impl Engine>) {
     bench.pause().await;
     assert!(bench.open(&gone).await.is_err());
     assert_eq!(bench.bytes_of(&kept).await, make::bytes(len));
+}
+
+pub async fn a_refused_change_leaves_no_body(mut bench: Bench<impl Engine>) {
+    let kept = bench.body(200_000).await;
+    keep(&bench, 1, kept.clone()).await;
+    let mut writer = bench.create();
+    append(&mut writer, &make::bytes(100_000)).await;
+    let sealed = writer.seal().await.unwrap();
+    let owned = sealed.persist().await.unwrap();
+    let given = bench.body(150_000).await;
+    for body in [&owned, &given] {
+        let mut again = make::put(make::submitted(1, "r", at(2)));
+        again.request = Some(Arc::new(make::request(body.clone())));
+        let refused = bench.commit(Change::Put(Box::new(again))).await;
+        assert_eq!(refused, Err(Error::Exists(id(1))));
+    }
+    drop(sealed);
+    bench.pause().await;
+    for body in [&owned, &given] {
+        assert!(bench.open(body).await.is_err(), "it is deleted");
+    }
+    assert_eq!(bench.bytes_of(&kept).await, make::bytes(200_000));
 }
 
 pub async fn a_body_of_another_length_is_not_opened(mut bench: Bench<impl Engine>) {

@@ -94,7 +94,13 @@ impl BodyWriter for Writer {
     }
 
     fn finish(self: Box<Self>) -> Pending<'static, Body> {
-        Box::pin(async move { self.shared.persist(&self.bytes) })
+        Box::pin(async move {
+            let body = self.shared.persist(&self.bytes)?;
+            // It has no owner any more: it waits for one change, and goes with it if that is refused.
+            let id = super::file_id(&body);
+            self.shared.state().claims.abandoned.extend(id);
+            Ok(body)
+        })
     }
 
     fn seal(self: Box<Self>) -> Pending<'static, Sealed> {
@@ -144,7 +150,8 @@ impl Drop for Whole {
         let slot = self.persisted.get_mut();
         if let Some(Body::File { id, .. }) = slot.unwrap_or_else(PoisonError::into_inner) {
             let mut state = self.shared.state();
-            if !state.claimed.contains(id) {
+            state.claims.abandoned.insert(*id);
+            if state.claims.is_free(*id) {
                 state.disk.files.remove(id);
             }
         }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use raincheck_core::id::JobId;
+
 use super::{ModelStore, Shared};
 use crate::Error;
 
@@ -64,6 +66,12 @@ impl ModelStore {
     /// Ends [`Self::fail_bodies`].
     pub fn allow_bodies(&self) {
         self.shared.state().body_failure = None;
+    }
+
+    /// Forgets this job at the moment when its response is next asked for, as a sweep would that
+    /// comes between two reads.
+    pub fn forget_when_read(&self, job: JobId) {
+        self.shared.state().forgets = Some(job);
     }
 
     /// How many changes were committed since the store was made or opened.

@@ -110,7 +110,7 @@ impl Disk {
         self.jobs.insert(id, put.job);
     }
 
-    fn delete(&mut self, job: JobId) {
+    pub(super) fn delete(&mut self, job: JobId) {
         self.jobs.remove(&job);
         self.keys.retain(|_, entry| entry.job != job);
         self.drop_response(job, None);

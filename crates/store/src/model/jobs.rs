@@ -21,7 +21,13 @@ impl Jobs for ModelStore {
     }
 
     fn response(&self, id: JobId) -> Pending<'_, Option<Arc<StoredResponse>>> {
-        Box::pin(async move { Ok(self.shared.open_state()?.disk.responses.get(&id).cloned()) })
+        Box::pin(async move {
+            let mut state = self.shared.open_state()?;
+            if state.forgets.take_if(|job| *job == id).is_some() {
+                state.disk.delete(id);
+            }
+            Ok(state.disk.responses.get(&id).cloned())
+        })
     }
 
     fn list(&self, filter: Filter) -> Pending<'_, Page> {
