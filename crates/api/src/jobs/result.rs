@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::header;
 use http::{HeaderMap, Request, Response, StatusCode};
-use raincheck_core::id::JobId;
+use raincheck_core::id::{JobId, Revision};
 use raincheck_core::job::Job;
 use raincheck_core::navigation::navigates;
 use raincheck_core::problem::{Problem, ProblemCode};
@@ -23,36 +23,78 @@ pub(crate) async fn result<B>(
     id: JobId,
     request: &Request<B>,
 ) -> Result<Response<Payload>, Problem> {
+    loop {
+        let (seen, answer) = result_now(runner, links, id, request).await?;
+        // What is missing may be missing because the job was forgotten, or is run again, since it
+        // was looked at: that is no damage.
+        let damaged = |problem: &Problem| problem.code == ProblemCode::StorageDamaged;
+        if answer.as_ref().err().is_some_and(damaged) {
+            let job = runner.job(id).await.map_err(|error| error.problem())?;
+            if job.revision() != seen {
+                continue;
+            }
+        }
+        return answer;
+    }
+}
+
+/// The answer as the job stands, and the revision that was looked at.
+async fn result_now<B>(
+    runner: &Runner,
+    links: &status::Links,
+    id: JobId,
+    request: &Request<B>,
+) -> Result<(Revision, Result<Response<Payload>, Problem>), Problem> {
     let hop = chain::hop(request)?;
     let wait = match hop {
         Some(_) => chain::wait(runner, id, request).await?,
         None => wait::wanted(request)?,
     };
     let job = wait::until(runner, id, wait, |job| job.status().is_finished()).await?;
-    if !job.status().is_finished() {
-        if navigates(request.headers()) {
-            return Ok(page::page(runner, links, &job, StatusCode::ACCEPTED));
-        }
-        if let Some(next) = hop.and_then(|hop| chain::next(runner, links, &job, hop)) {
-            let mut response = statuses::document(runner, links, &job, StatusCode::SEE_OTHER).await;
-            respond::set(&mut response, header::LOCATION, &next);
-            // It would mean to wait before following the redirect.
-            response.headers_mut().remove(header::RETRY_AFTER);
-            return Ok(response);
-        }
-        let mut response = statuses::document(runner, links, &job, StatusCode::ACCEPTED).await;
-        respond::set(&mut response, header::LOCATION, &links.job(&job));
-        return Ok(response);
+    let answer = match job.status().is_finished() {
+        true => finished(runner, links, &job, request).await,
+        false => Ok(unfinished(runner, links, &job, (request, hop)).await),
+    };
+    Ok((job.revision(), answer))
+}
+
+async fn unfinished<B>(
+    runner: &Runner,
+    links: &status::Links,
+    job: &Job,
+    (request, hop): (&Request<B>, Option<u32>),
+) -> Response<Payload> {
+    if navigates(request.headers()) {
+        return page::page(runner, links, job, StatusCode::ACCEPTED);
     }
-    let stored = result::stored(runner.store(), &job).await;
+    if let Some(next) = hop.and_then(|hop| chain::next(runner, links, job, hop)) {
+        let mut response = statuses::document(runner, links, job, StatusCode::SEE_OTHER).await;
+        respond::set(&mut response, header::LOCATION, &next);
+        // It would mean to wait before following the redirect.
+        response.headers_mut().remove(header::RETRY_AFTER);
+        return response;
+    }
+    let mut response = statuses::document(runner, links, job, StatusCode::ACCEPTED).await;
+    respond::set(&mut response, header::LOCATION, &links.job(job));
+    response
+}
+
+async fn finished<B>(
+    runner: &Runner,
+    links: &status::Links,
+    job: &Job,
+    request: &Request<B>,
+) -> Result<Response<Payload>, Problem> {
+    let id = job.id();
+    let stored = result::stored(runner.store(), job).await;
     match stored.map_err(|error| error.problem().about(id))? {
-        Some(stored) => replayed(runner, links, (&job, &stored), request.headers()).await,
+        Some(stored) => replayed(runner, links, (job, &stored), request.headers()).await,
         None if navigates(request.headers()) => {
-            let code = StatusCode::from_u16(result::problem(&job).code.status());
+            let code = StatusCode::from_u16(result::problem(job).code.status());
             let code = code.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            Ok(page::page(runner, links, &job, code))
+            Ok(page::page(runner, links, job, code))
         }
-        None => Err(result::problem(&job)),
+        None => Err(result::problem(job)),
     }
 }
 
