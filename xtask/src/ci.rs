@@ -18,6 +18,7 @@ const CHECKS: &[Step] = &[
     &["lint"],
     &["docs", "--check"],
     &["fuzz"],
+    &["sim"],
 ];
 const TESTS: Step = &["test"];
 

@@ -13,6 +13,7 @@ mod layers;
 mod lint;
 mod metadata;
 mod shell;
+mod sim;
 mod task;
 mod test;
 mod tidy;

@@ -25,6 +25,11 @@ const EXCEPTIONS: &[Exception] = &[
         reason: "the time a build step takes is real",
     },
     Exception {
+        rule: Rule::RealClock,
+        path: "sim/src/fleet.rs",
+        reason: "the time that simulating takes is real",
+    },
+    Exception {
         rule: Rule::DeveloperPath,
         path: "xtask/src/tidy/portable.rs",
         reason: "the list of what is looked for",
