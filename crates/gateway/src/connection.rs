@@ -50,9 +50,11 @@ async fn serve<H: Handler, S: Wire>(mut stream: S, handler: Arc<H>, peer: Peer, 
         () = shared.switch.reached(Wish::Drain) => Protocol::Nothing,
         () = tokio::time::sleep(shared.options.head_timeout) => Protocol::Nothing,
     };
+    // Each request has a handle on it.
+    let peer = Arc::new(peer);
     let served = Served {
         handler,
-        peer: peer.clone(),
+        peer: Arc::clone(&peer),
         pulse: Arc::default(),
     };
     let end = match protocol {
@@ -99,7 +101,7 @@ fn closes<B>(response: &Response<B>, pulse: &Pulse, flight: &Flight) -> bool {
 /// What answers the requests of one connection.
 pub(crate) struct Served<H> {
     handler: Arc<H>,
-    peer: Peer,
+    peer: Arc<Peer>,
     pulse: Arc<Pulse>,
 }
 
@@ -111,7 +113,7 @@ impl<H: Handler> Served<H> {
     ) -> impl Future<Output = Result<Response<Tracked<H::Body>>, Abort>> + Send + use<H> {
         let handler = Arc::clone(&self.handler);
         let pulse = Arc::clone(&self.pulse);
-        let peer = self.peer.clone();
+        let peer = Arc::clone(&self.peer);
         // Before the first poll: hyper looks for the end of the stream between the two.
         let flight = Flight::begin(Arc::clone(&pulse));
         // Boxed: hyper moves the future around several times before it polls it, and it is large.
@@ -150,7 +152,7 @@ pub(crate) mod testing {
         let local = Address::Tcp(([127, 0, 0, 1], 80).into());
         let served = Served {
             handler,
-            peer: Peer::new(local.clone(), local.clone(), 0),
+            peer: Arc::new(Peer::new(local.clone(), local.clone(), 0)),
             pulse: Arc::default(),
         };
         let shared = Shared::new(ServerOptions::default(), local, Front::default());

@@ -30,6 +30,7 @@ use raincheck_core::problem::{Problem, ProblemCode};
 use crate::server::Peer;
 use crate::trusted::Trusted;
 use origin::Origin;
+pub(crate) use origin::Said;
 
 /// Fields that are added on the way, here and with each attempt: room for them is made once.
 const OURS: usize = 11;

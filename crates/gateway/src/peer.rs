@@ -1,9 +1,12 @@
 //! Whom a request came from.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use http::HeaderValue;
 
 use crate::address::Address;
+use crate::forward::Said;
 
 /// Whom a request came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +19,9 @@ pub struct Peer {
     pub connection: u64,
     /// The client's address as text, written once per connection and not once per request.
     pub(crate) client: HeaderValue,
+    /// What upstreams are told of the client: written with the first request, as nearly all
+    /// requests of a connection are for one host.
+    pub(crate) said: OnceLock<Said>,
 }
 
 impl Peer {
@@ -33,6 +39,7 @@ impl Peer {
             local: local.into(),
             connection,
             client: client.unwrap_or(unknown),
+            said: OnceLock::new(),
         }
     }
 }

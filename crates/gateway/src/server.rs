@@ -45,7 +45,7 @@ pub trait Handler: Send + Sync + 'static {
     fn handle(
         &self,
         request: Request<Incoming>,
-        peer: Peer,
+        peer: Arc<Peer>,
     ) -> impl Future<Output = Result<Response<Self::Body>, Abort>> + Send;
 
     /// A request was refused before it could be handled; to be counted.

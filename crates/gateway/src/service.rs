@@ -85,7 +85,7 @@ impl Service {
     async fn serve(
         &self,
         request: Request<Incoming>,
-        peer: Peer,
+        peer: Arc<Peer>,
     ) -> Result<Response<Payload>, Problem> {
         let came = Instant::now();
         let (parts, incoming) = request.into_parts();
@@ -132,7 +132,7 @@ impl Service {
         route: &Arc<Route>,
         parts: Parts,
         incoming: Incoming,
-        peer: Peer,
+        peer: Arc<Peer>,
         came: Instant,
     ) -> Result<Response<Payload>, Problem> {
         let prefer = match route.mode {
@@ -200,7 +200,7 @@ impl Handler for Service {
     async fn handle(
         &self,
         request: Request<Incoming>,
-        peer: Peer,
+        peer: Arc<Peer>,
     ) -> Result<Response<Payload>, Abort> {
         let method = request.method().clone();
         let above_guard = (request.version() == Version::HTTP_2).then(|| peer.clone());

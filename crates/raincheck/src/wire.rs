@@ -180,7 +180,7 @@ impl Handler for Admin {
     async fn handle(
         &self,
         request: Request<Incoming>,
-        _peer: Peer,
+        _peer: Arc<Peer>,
     ) -> Result<Response<Payload>, Abort> {
         Ok(self.0.admin(&request).await)
     }

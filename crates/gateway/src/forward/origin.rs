@@ -3,6 +3,8 @@
 //! A trusted proxy in front may speak either language or both. We continue those it speaks; a
 //! second, shorter story in the other one would only contradict it.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use raincheck_core::hop::tells_origin;
@@ -19,8 +21,18 @@ const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 /// The scheme of a client's request. There is no other listener yet.
 const SCHEME: HeaderValue = HeaderValue::from_static("http");
 
+/// What a host makes of the fields about one client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Said {
+    host: HeaderValue,
+    /// Our element of `Forwarded`.
+    element: HeaderValue,
+    port: HeaderValue,
+}
+
 /// Who asked, and whether what they say of others is believed.
 pub(super) struct Origin<'a> {
+    said: &'a OnceLock<Said>,
     client: &'a HeaderValue,
     host: &'a HeaderValue,
     trusted: bool,
@@ -29,6 +41,7 @@ pub(super) struct Origin<'a> {
 impl<'a> Origin<'a> {
     pub(super) fn new(peer: &'a Peer, host: &'a HeaderValue, trusted: bool) -> Self {
         Self {
+            said: &peer.said,
             client: &peer.client,
             host,
             trusted,
@@ -38,11 +51,12 @@ impl<'a> Origin<'a> {
     /// Sets or continues the forwarding fields. Those of untrusted clients are gone already.
     pub(super) fn describe(&self, headers: &mut HeaderMap) {
         if !self.trusted {
-            headers.append(FORWARDED, owned(self.element()));
-            headers.append(FOR, self.client.clone());
-            headers.append(PROTO, SCHEME);
-            headers.append(HOST, self.host.clone());
-            headers.append(PORT, self.port());
+            let known = self.said.get_or_init(|| self.say());
+            if known.host == *self.host {
+                self.add(headers, known.clone());
+            } else {
+                self.add(headers, self.say());
+            }
             return;
         }
         let (standard, common) = spoken(headers);
@@ -55,6 +69,24 @@ impl<'a> Origin<'a> {
             headers.entry(PROTO).or_insert(SCHEME);
             headers.entry(HOST).or_insert_with(|| self.host.clone());
             headers.entry(PORT).or_insert_with(|| self.port());
+        }
+    }
+
+    /// Sets the fields where there are none.
+    fn add(&self, headers: &mut HeaderMap, said: Said) {
+        headers.append(FORWARDED, said.element);
+        headers.append(FOR, self.client.clone());
+        headers.append(PROTO, SCHEME);
+        headers.append(HOST, said.host);
+        headers.append(PORT, said.port);
+    }
+
+    fn say(&self) -> Said {
+        Said {
+            // A copy: the original is a part of the buffer that the request was read into.
+            host: owned(Bytes::copy_from_slice(self.host.as_bytes())),
+            element: owned(self.element()),
+            port: self.port(),
         }
     }
 

@@ -233,3 +233,20 @@ fn traces_are_continued_or_begun() {
         assert!(!state);
     }
 }
+
+#[test]
+fn each_request_of_a_connection_has_its_own_host() {
+    let forwarder = Forwarder::new(trust("10.0.0.0/8"), Arc::new(Fixed));
+    let peer = Peer::new(address(PEER), address("127.0.0.1:8080"), 1);
+    for host in ["a.example", "b.example:8443", "a.example"] {
+        let request = Request::get("/").header("host", host).body(()).unwrap();
+        let head = forwarder
+            .request_head(request.into_parts().0, &peer)
+            .unwrap();
+        let value = |name| head.headers.get(name).unwrap().to_str().unwrap();
+        assert_eq!(value("x-forwarded-host"), host);
+        let port = host.split_once(':').map_or("80", |(_, port)| port);
+        assert_eq!(value("x-forwarded-port"), port);
+        assert!(value("forwarded").contains(host), "{}", value("forwarded"));
+    }
+}

@@ -103,7 +103,7 @@ impl Handler for Paths {
     async fn handle(
         &self,
         request: Request<Incoming>,
-        peer: Peer,
+        peer: Arc<Peer>,
     ) -> Result<Response<Answer>, Abort> {
         self.requests.fetch_add(1, Ordering::SeqCst);
         let answer = match request.uri().path() {

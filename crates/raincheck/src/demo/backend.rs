@@ -1,5 +1,6 @@
 //! A backend that takes its time: `/report` works for a while, anything else answers at once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::HeaderValue;
@@ -26,7 +27,7 @@ impl Handler for SlowBackend {
     async fn handle(
         &self,
         request: Request<Incoming>,
-        _peer: Peer,
+        _peer: Arc<Peer>,
     ) -> Result<Response<Payload>, Abort> {
         let text = match request.uri().path() {
             "/report" => {

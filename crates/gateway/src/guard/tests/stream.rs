@@ -24,7 +24,7 @@ impl Handler for Counter {
     async fn handle(
         &self,
         request: Request<Incoming>,
-        _: Peer,
+        _: Arc<Peer>,
     ) -> Result<Response<Full<Bytes>>, Abort> {
         self.0.fetch_add(1, Ordering::Relaxed);
         let read: Result<_, hyper::Error> = request.into_body().collect().await;
