@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::navigation::navigates;
+
+/// Made once: to look a field up by text is to parse the text each time.
+static PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// What a client prefers. Unknown and malformed preferences are ignored, as the RFC says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,7 +27,7 @@ impl Prefer {
     pub fn from_headers(headers: &HeaderMap) -> Self {
         let mut respond_async = None;
         let mut wait = None;
-        for field in headers.get_all("prefer") {
+        for field in headers.get_all(&PREFER) {
             for item in split(field.as_bytes(), b',') {
                 let (name, value) = preference(item);
                 if name.eq_ignore_ascii_case(b"respond-async") {

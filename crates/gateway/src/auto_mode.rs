@@ -52,7 +52,7 @@ impl Service {
     /// Serves one request of an auto route; `until` is the end of its hold.
     pub(crate) async fn hold(
         &self,
-        accepted: Accepted,
+        mut accepted: Accepted,
         prefer: Prefer,
         until: Instant,
     ) -> Result<Response<Payload>, Problem> {
@@ -65,7 +65,7 @@ impl Service {
             },
         };
         let started_at = runner.ambient().now();
-        let flight = take_off(runner, &accepted, started_at);
+        let flight = take_off(runner, &mut accepted, started_at);
         self.hold_flight(
             Inner {
                 accepted,
@@ -183,7 +183,7 @@ async fn permit_until(runner: &Runner, accepted: &Accepted, until: Instant) -> O
 }
 
 /// The exchange, not yet polled.
-fn take_off(runner: &Runner, accepted: &Accepted, started_at: Timestamp) -> Flight {
+fn take_off(runner: &Runner, accepted: &mut Accepted, started_at: Timestamp) -> Flight {
     let route = Arc::clone(&accepted.route);
     let timeouts = Timeouts::new(&route, route.deadline);
     let outbound = Outbound {
@@ -192,7 +192,9 @@ fn take_off(runner: &Runner, accepted: &Accepted, started_at: Timestamp) -> Flig
         deadline: timeouts.total.map(|total| started_at.after(total)),
         progress: runner.progress_url(accepted.id, 1),
     };
-    let head = accepted.head.clone();
+    // The original goes out: it has room for the fields that mark an attempt.
+    let kept = accepted.head.clone();
+    let head = std::mem::replace(&mut accepted.head, kept);
     let request = outbound.whole(head, &accepted.body, &accepted.trailers);
     let bounds = Bounds {
         timeouts,
