@@ -142,6 +142,9 @@ fn loops(
 }
 
 fn reaches(upstream: &Upstream, listen: SocketAddr) -> bool {
+    if upstream.socket().is_some() {
+        return false;
+    }
     let local = match upstream.host.parse::<IpAddr>() {
         Ok(ip) => {
             let all = listen.ip().is_unspecified() && listen.is_ipv4() == ip.is_ipv4();

@@ -1,5 +1,7 @@
 //! `[[upstream]]`: servers by a name, and what a route's `upstream` means.
 
+mod reach;
+
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use crate::route;
 use crate::section::{Given, Layer, Section, Strength, check_names, table_list};
 use crate::tree::{Table, Value};
 use crate::value::{Choice, Count, PathOnly, Positive, StatusRange, Word};
+use reach::Reached;
 
 /// What a route says of where its work is done.
 #[derive(Debug, Clone)]
@@ -85,6 +88,7 @@ impl Upstreams {
         let name: Option<Given<RouteName>> = section.get("name", findings);
         let servers = section.get("servers", findings);
         let weights = section.get("weights", findings);
+        let reach = Reached::read(section, findings);
         let slow_start: Option<Given<Duration>> = section.get("slow_start", findings);
         let ejection = ejection(section, findings);
         let health = health(section, findings);
@@ -97,6 +101,7 @@ impl Upstreams {
             findings.push(finding.related(Some(&first.at), "the earlier upstream"));
         }
         let members = servers.and_then(|servers| members(servers, weights, findings));
+        let members = members.map(|members| reach.apply(members, findings));
         let backends = members.map(|members| {
             let mut group = Group::new(name.value.as_str(), members);
             if let Some(slow_start) = slow_start {

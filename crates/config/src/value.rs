@@ -13,7 +13,7 @@ use raincheck_core::route::Pattern;
 use crate::error::{Code, DocumentKind};
 use crate::tree::{Node, Origin, Value};
 use crate::units::{self, UnitError};
-pub(crate) use net::{PathOnly, PublicUrl, StatusRange, UrlPath};
+pub(crate) use net::{HostName, PathOnly, PublicUrl, StatusRange, UrlPath};
 pub(crate) use socket::FileMode;
 
 /// Something a key can hold.

@@ -165,7 +165,11 @@ fn every_word_is_read() {
                 }
                 other => other.as_str(),
             };
-            let text = format!("[{section}]\n{} = {open}{word}{close}\n", key.name);
+            let more = match key.section {
+                SectionName::Upstream => "name = \"a\"\nservers = \"http://a\"\n",
+                _ => "",
+            };
+            let text = format!("[{section}]\n{} = {open}{word}{close}\n{more}", key.name);
             load(Some(("f", &text)), [], &upstream()).unwrap_or_else(|errors| panic!("{errors}"));
         }
     }

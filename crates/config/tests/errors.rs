@@ -53,7 +53,7 @@ fn everything_at_once_in_the_order_of_the_file() {
      --> raincheck.toml:8:1
       |
     8 | [[route]]
-      | ^^^^^^^^^ expected `upstream`: a URL of scheme, host and maybe port, such as "http://127.0.0.1:9000", an array of them, or the name of an [[upstream]]
+      | ^^^^^^^^^ expected `upstream`: a URL of scheme, host and maybe port, such as "http://127.0.0.1:9000" or "unix:/run/app.sock", an array of them, or the name of an [[upstream]]
 
     error: bad value for `match`: '{*path' is not a placeholder; expected {name} or {*name} as a whole path segment
       --> raincheck.toml:10:9
@@ -102,7 +102,7 @@ on_hold = "redirected"
      --> raincheck.toml:4:12
       |
     4 | upstream = "http://127.0.0.1:9000/base"
-      |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected a URL of scheme, host and maybe port, such as "http://127.0.0.1:9000", an array of them, or the name of an [[upstream]]
+      |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected a URL of scheme, host and maybe port, such as "http://127.0.0.1:9000" or "unix:/run/app.sock", an array of them, or the name of an [[upstream]]
       |
       = help: the path of a request is passed on as it is
 

@@ -36,6 +36,9 @@ pub const H2_STREAMS: u32 = 256;
 pub const UPSTREAM_IDLE_CONNECTIONS: usize = 256;
 /// How long an idle upstream connection is kept.
 pub const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection to an upstream takes new exchanges, unless something else is said: by
+/// then changes of its name's addresses are followed.
+pub const UPSTREAM_CONNECTION_AGE: Duration = Duration::from_secs(10 * 60);
 /// Servers of one upstream.
 pub const UPSTREAM_SERVERS: usize = 256;
 /// The longest `wait` a client may ask for on a job's status or result.

@@ -1,4 +1,4 @@
-//! Ways to reach the code that does the work. Today one: we call it over HTTP/1.1 (`push`), one
+//! Ways to reach the code that does the work. Today one: we call it over HTTP (`push`), one
 //! server or whichever of several has the fewest requests in flight.
 //!
 //! A request is sent once, on a connection of our own pool, and the answer says truthfully how it

@@ -1,8 +1,9 @@
-//! We call them over HTTP/1.1, cleartext or TLS.
+//! We call them over HTTP/1.1 or HTTP/2, cleartext or TLS, TCP or Unix sockets.
 //!
 //! `group` chooses a server, `pool` finds or opens a connection to its `host`, `send` puts one
-//! request on it, `answer` reads the response. A connection (`conn`) is a task that runs hyper's
-//! state machine on a `stream`; what the task and the exchange tell each other is in `link`.
+//! request on it, `answer` reads the response; `http2` does the same for HTTP/2. A connection
+//! (`conn`) is a task that runs hyper's state machine on a `stream`; what the task and the exchange
+//! tell each other is in `link`.
 
 pub(crate) mod answer;
 pub(crate) mod body;
@@ -11,6 +12,7 @@ mod connect;
 mod framing;
 pub(crate) mod group;
 pub(crate) mod host;
+mod http2;
 mod lease;
 mod link;
 pub(crate) mod options;

@@ -25,6 +25,7 @@ const PYTHON: &[Package] = &[
         "a Flask application as the backend",
     ),
     package("requests==2.32.5", "requests", "the usual Python client"),
+    package("grpcio==1.85.1", "grpc", "a gRPC client and server"),
     package("httpx==0.28.1", "httpx", "a Python client with timeouts"),
     package("httpx-sse==0.4.3", "httpx_sse", "a reader of events"),
     package("gunicorn==27.0.1", "gunicorn", BACKEND),

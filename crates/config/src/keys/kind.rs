@@ -23,6 +23,10 @@ pub enum Kind {
     Upstreams,
     /// The name of an upstream.
     UpstreamName,
+    /// A file.
+    File,
+    /// A host name or address.
+    HostName,
     /// The URLs of servers, at least one.
     Servers,
     /// Whole numbers of at least one.
@@ -81,8 +85,10 @@ impl Kind {
             Self::FileMode => r#"octal permissions such as "0660""#.into(),
             Self::UpstreamName => "1 to 64 letters, digits, '-', '_' or '.'".into(),
             Self::Servers => {
-                r#"an array of URLs of scheme, host and maybe port, such as ["http://127.0.0.1:9000"]"#.into()
+                r#"an array of URLs of scheme, host and maybe port, such as ["http://127.0.0.1:9000"], or of Unix sockets, such as ["unix:/run/app.sock"]"#.into()
             }
+            Self::File => r#"a file such as "/etc/raincheck/ca.pem""#.into(),
+            Self::HostName => r#"a host name such as "app.internal""#.into(),
             Self::Counts => "an array of whole numbers of at least 1".into(),
             Self::Target => r#"a path such as "/health""#.into(),
             Self::StatusRange => r#"a status code or a range such as "200-399""#.into(),
@@ -93,7 +99,7 @@ impl Kind {
             }
             Self::PublicUrl => r#"a URL such as "https://api.example.com""#.into(),
             Self::Upstreams => {
-                r#"a URL of scheme, host and maybe port, such as "http://127.0.0.1:9000", an array of them, or the name of an [[upstream]]"#.into()
+                r#"a URL of scheme, host and maybe port, such as "http://127.0.0.1:9000" or "unix:/run/app.sock", an array of them, or the name of an [[upstream]]"#.into()
             }
             Self::Networks => r#"networks such as ["10.0.0.0/8", "192.0.2.7", "unix"]"#.into(),
             Self::HeaderNames => {
@@ -130,6 +136,8 @@ impl Kind {
             Self::Upstreams => "URL or URLs, or name".into(),
             Self::UpstreamName => "name".into(),
             Self::Servers => "URLs".into(),
+            Self::File => "file".into(),
+            Self::HostName => "host name".into(),
             Self::Counts => "whole numbers".into(),
             Self::Target => "path".into(),
             Self::StatusRange => "status codes".into(),

@@ -1,15 +1,20 @@
 //! URLs and their paths.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use http::HeaderName;
 use raincheck_core::id::RouteName;
-use raincheck_core::limits::UPSTREAM_SERVERS;
+use raincheck_core::limits::{UPSTREAM_CONNECTION_AGE, UPSTREAM_SERVERS};
+use raincheck_core::route::upstream::Reach;
 use raincheck_core::route::{Scheme, Upstream};
 
 use super::{Setting, Wrong, several, text, untyped};
 use crate::tree::{Node, Value};
 use crate::upstream::Target;
+
+/// Bytes of a Unix socket's path, as the system allows.
+const UNIX_PATH_BYTES: usize = 107;
 
 /// A path, maybe with a query.
 #[derive(Debug, Clone)]
@@ -96,8 +101,42 @@ fn url<'a>(node: &Node, text: &'a str) -> Result<(Scheme, http::Uri, &'a str), V
     Ok((scheme, uri, rest))
 }
 
+/// A host name or address.
+#[derive(Debug, Clone)]
+pub(crate) struct HostName(pub(crate) String);
+
+impl Setting for HostName {
+    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
+        let text = text(node)?;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:".contains(&b);
+        match !text.is_empty() && text.bytes().all(plain) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(vec![Wrong::new(node, "it is not a host name")]),
+        }
+    }
+}
+
+/// A server that listens on a Unix socket.
+fn unix(node: &Node, path: &str) -> Result<Upstream, Vec<Wrong>> {
+    if !path.starts_with('/') || path.contains('\0') || path.len() > UNIX_PATH_BYTES {
+        let reason = format!("it is not an absolute path of at most {UNIX_PATH_BYTES} bytes");
+        return Err(vec![Wrong::new(node, reason)]);
+    }
+    let reach = Reach {
+        socket: Some(path.into()),
+        max_age: Some(UPSTREAM_CONNECTION_AGE),
+        ..Reach::default()
+    };
+    let mut upstream = Upstream::new(Scheme::Http, "localhost", 80);
+    upstream.reach = Some(Arc::new(reach));
+    Ok(upstream)
+}
+
 impl Setting for Upstream {
     fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
+        if let Some(path) = text(node)?.strip_prefix("unix:") {
+            return unix(node, path);
+        }
         let (scheme, uri, rest) = url(node, text(node)?)?;
         if rest.find('/').is_some_and(|slash| slash + 1 != rest.len()) {
             return Err(Wrong::new(node, "a path cannot stand in it")

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -119,6 +120,37 @@ pub struct Upstream {
     pub host: String,
     /// The port.
     pub port: u16,
+    /// How it is reached, where that is not the usual way.
+    pub reach: Option<Arc<Reach>>,
+}
+
+/// How a server is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Reach {
+    /// A Unix socket, in place of host and port.
+    pub socket: Option<PathBuf>,
+    /// The version of HTTP.
+    pub protocol: Protocol,
+    /// A PEM file of the only certificates that are trusted.
+    pub ca_file: Option<PathBuf>,
+    /// PEM files of the certificate we show and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The name that its certificate is for, where that is not the host.
+    pub server_name: Option<String>,
+    /// Connections at once (streams of HTTP/2 come on top); none: no limit.
+    pub connections: Option<u32>,
+    /// For how long a connection takes new requests; none: for ever.
+    pub max_age: Option<Duration>,
+}
+
+/// The version of HTTP that a server is spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    H1,
+    /// HTTP/2: by ALPN over TLS, with prior knowledge without.
+    H2,
 }
 
 impl Backends {
@@ -174,7 +206,20 @@ impl Upstream {
             scheme,
             host: host.into(),
             port,
+            reach: None,
         }
+    }
+
+    /// The version of HTTP that it is spoken to in.
+    pub fn protocol(&self) -> Protocol {
+        self.reach
+            .as_ref()
+            .map_or(Protocol::H1, |reach| reach.protocol)
+    }
+
+    /// The Unix socket that it listens on.
+    pub fn socket(&self) -> Option<&Path> {
+        self.reach.as_ref()?.socket.as_deref()
     }
 
     /// `host:port` as it stands in a URL, without the port where it is the scheme's own.
@@ -193,7 +238,10 @@ impl Upstream {
 
     /// As written in a config.
     pub fn url(&self) -> String {
-        format!("{}://{}", self.scheme.as_str(), self.authority())
+        match self.socket() {
+            Some(path) => format!("unix:{}", path.display()),
+            None => format!("{}://{}", self.scheme.as_str(), self.authority()),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use raincheck_core::outcome::Failure;
 
 use super::framing;
+use super::http2::InStream;
 use super::lease::Lease;
 use super::silence::Silence;
 use super::words::{self, Phase};
@@ -37,6 +38,7 @@ pub struct AnswerBody {
 
 enum State {
     Open(Lease),
+    InStream(Box<InStream>),
     Ended,
     Failed(Box<Failure>),
 }
@@ -61,6 +63,24 @@ impl AnswerBody {
         body
     }
 
+    /// The body of a response on an HTTP/2 stream.
+    pub(super) fn in_stream(
+        incoming: Incoming,
+        stream: Box<InStream>,
+        idle: Option<Duration>,
+    ) -> Self {
+        let mut body = Self {
+            incoming,
+            state: State::InStream(stream),
+            silence: Silence::new(idle),
+            keeps_connection: true,
+        };
+        if body.incoming.is_end_stream() {
+            body.end();
+        }
+        body
+    }
+
     /// The clean end: gives the connection back.
     fn end(&mut self) {
         if let State::Open(lease) = std::mem::replace(&mut self.state, State::Ended) {
@@ -72,8 +92,13 @@ impl AnswerBody {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Box<Failure>>>> {
-        let State::Open(lease) = &mut self.state else {
-            return Poll::Ready(None);
+        let (link, timer) = match &mut self.state {
+            State::Open(lease) => {
+                let conn = &mut *lease.conn;
+                (&*conn.link, &mut conn.timer)
+            }
+            State::InStream(stream) => (&*stream.link, &mut stream.timer),
+            State::Ended | State::Failed(_) => return Poll::Ready(None),
         };
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
@@ -88,14 +113,13 @@ impl AnswerBody {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
-                let failure = words::broken(&error, &lease.conn.link, Phase::Body);
+                let failure = words::broken(&error, link, Phase::Body);
                 Poll::Ready(Some(Err(Box::new(failure))))
             }
             Poll::Pending => {
-                let conn = &mut *lease.conn;
-                let silent = self.silence.poll(&mut conn.timer, &conn.link, cx);
+                let silent = self.silence.poll(timer, link, cx);
                 silent.map(|limit| {
-                    let failure = words::silent(limit, &conn.link, Phase::Body);
+                    let failure = words::silent(limit, link, Phase::Body);
                     Some(Err(Box::new(failure)))
                 })
             }
@@ -129,7 +153,7 @@ impl Body for AnswerBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.state {
-            State::Open(_) => self.incoming.is_end_stream(),
+            State::Open(_) | State::InStream(_) => self.incoming.is_end_stream(),
             State::Ended => true,
             State::Failed(_) => false,
         }
@@ -137,7 +161,7 @@ impl Body for AnswerBody {
 
     fn size_hint(&self) -> SizeHint {
         match &self.state {
-            State::Open(_) => self.incoming.size_hint(),
+            State::Open(_) | State::InStream(_) => self.incoming.size_hint(),
             State::Ended => SizeHint::with_exact(0),
             State::Failed(_) => SizeHint::default(),
         }
@@ -147,7 +171,7 @@ impl Body for AnswerBody {
 impl std::fmt::Debug for AnswerBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match &self.state {
-            State::Open(_) => "AnswerBody(open)",
+            State::Open(_) | State::InStream(_) => "AnswerBody(open)",
             State::Ended => "AnswerBody(ended)",
             State::Failed(_) => "AnswerBody(failed)",
         })

@@ -114,6 +114,15 @@ impl WireBody {
         }
     }
 
+    /// The body once more, where it is at hand.
+    pub(super) fn copied(&self) -> Option<Self> {
+        match &self.body {
+            OutBody::Empty => Some(Self::new(OutBody::Empty)),
+            OutBody::Full(bytes) => Some(Self::new(OutBody::Full(bytes.clone()))),
+            OutBody::Stream(_) | OutBody::Incoming(_) => None,
+        }
+    }
+
     /// Says which connection the body is about to go out on.
     pub(super) fn attach(&mut self, link: &Arc<Link>) {
         if matches!(self.body, OutBody::Stream(_) | OutBody::Incoming(_)) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use raincheck_core::route::{Scheme, Upstream};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::net::{TcpSocket, TcpStream, UnixStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -46,6 +46,12 @@ impl Connector {
         self
     }
 
+    /// Certificates that were read from files of an upstream's own are read again when they are
+    /// needed next.
+    pub(super) fn read_files_again(&self) {
+        self.tls.own().read_again();
+    }
+
     /// Connects, TLS included. The error says in words why not.
     ///
     /// Cancel safety: dropping the future closes every socket it opened.
@@ -53,6 +59,11 @@ impl Connector {
         #[cfg(feature = "testing")]
         if let Some(dial) = &self.dial {
             return dial.dial(upstream).await.map(Socket::Simulated);
+        }
+        if let Some(path) = upstream.socket() {
+            let connected = UnixStream::connect(path).await;
+            let refused = |error| format!("no connection to {}: {error}", upstream.url());
+            return connected.map(Socket::Unix).map_err(refused);
         }
         let tcp = any(addresses(upstream).await?).await?;
         match upstream.scheme {

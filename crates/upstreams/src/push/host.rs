@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use raincheck_core::outcome::Failure;
 use raincheck_core::route::Upstream;
+use raincheck_core::route::upstream::Protocol;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use super::conn::Conn;
+use super::http2::Http2;
 use super::options::Options;
 use super::words;
 
@@ -28,6 +30,9 @@ pub(super) struct Host {
     idle_max: usize,
     idle: Mutex<Idle>,
     in_flight: Option<Arc<Semaphore>>,
+    max_age: Option<Duration>,
+    /// Its connections, where HTTP/2 is spoken: then the others are never used.
+    pub(super) http2: Option<Box<Http2>>,
     opened: AtomicU64,
 }
 
@@ -51,10 +56,20 @@ pub struct Counts {
 
 impl Host {
     pub(super) fn new(upstream: &Upstream, options: &Options) -> Self {
-        let in_flight = options
-            .connections_per_upstream
-            .map(|max| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))));
+        let reach = upstream.reach.as_deref();
+        let own = reach.and_then(|reach| reach.connections);
+        let own = own.map(|own| usize::try_from(own).unwrap_or(usize::MAX));
+        let connections = own.or(options.connections_per_upstream);
+        let max_age = reach.map_or(options.connection_age, |reach| reach.max_age);
+        let (in_flight, http2) = match upstream.protocol() {
+            Protocol::H1 => (connections, None),
+            Protocol::H2 => (None, Some(Box::new(Http2::new(connections, max_age)))),
+        };
+        let in_flight =
+            in_flight.map(|max| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))));
         Self {
+            http2,
+            max_age,
             upstream: upstream.clone(),
             idle_max: options.idle_per_upstream,
             idle: Mutex::default(),
@@ -97,6 +112,14 @@ impl Host {
     /// Keeps a connection that is ready for another exchange.
     pub(super) fn put(&self, mut conn: Box<Conn>) {
         conn.idle_since = conn.link.moved();
+        if let Some(max_age) = self.max_age
+            && conn
+                .idle_since
+                .saturating_duration_since(conn.link.opened())
+                >= max_age
+        {
+            return;
+        }
         let mut idle = self.lock();
         idle.conns.push_back(conn);
         let surplus = if idle.conns.len() > self.idle_max {
@@ -109,12 +132,18 @@ impl Host {
     }
 
     pub(super) fn drain(&self) {
+        if let Some(http2) = &self.http2 {
+            http2.drain();
+        }
         let conns = std::mem::take(&mut self.lock().conns);
         drop(conns);
     }
 
     /// Drops connections that are closed or have been idle for too long.
     pub(super) fn sweep(&self, now: Instant, idle_timeout: Duration) {
+        if let Some(http2) = &self.http2 {
+            http2.sweep(now, idle_timeout);
+        }
         let mut gone = Vec::new();
         let mut idle = self.lock();
         for conn in std::mem::take(&mut idle.conns) {
@@ -134,7 +163,7 @@ impl Host {
         Counts {
             opened: self.opened.load(Relaxed),
             reused: idle.reused,
-            idle: idle.conns.len(),
+            idle: idle.conns.len() + self.http2.as_ref().map_or(0, |http2| http2.idle()),
         }
     }
 

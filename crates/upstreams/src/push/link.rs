@@ -99,6 +99,11 @@ impl Link {
         self.flushed.store(true, Relaxed);
     }
 
+    /// When it began.
+    pub(super) fn opened(&self) -> Instant {
+        self.opened
+    }
+
     /// When a byte last moved.
     pub(super) fn moved(&self) -> Instant {
         self.opened + Duration::from_micros(self.moved.load(Relaxed))

@@ -15,6 +15,8 @@ pub struct Options {
     /// Exchanges in flight per upstream, and so connections; further ones wait, as long as
     /// connecting may take. None: no limit.
     pub connections_per_upstream: Option<usize>,
+    /// For how long a connection takes new exchanges; none: for ever.
+    pub connection_age: Option<Duration>,
     /// A PEM file of certificates that are trusted besides the system's.
     pub extra_ca_file: Option<PathBuf>,
 }
@@ -25,6 +27,7 @@ impl Default for Options {
             idle_per_upstream: limits::UPSTREAM_IDLE_CONNECTIONS,
             idle_timeout: limits::UPSTREAM_IDLE_TIMEOUT,
             connections_per_upstream: None,
+            connection_age: Some(limits::UPSTREAM_CONNECTION_AGE),
             extra_ca_file: None,
         }
     }

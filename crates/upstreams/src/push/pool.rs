@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use http::{Request, Version};
-use raincheck_core::outcome::Failure;
+use raincheck_core::outcome::{Cause, Failure};
 use raincheck_core::policy::timeout::Timeouts;
 use raincheck_core::route::{Backends, RouteTable, Upstream};
 use tokio::time::{Instant, sleep, timeout};
@@ -19,9 +19,11 @@ use super::framing;
 use super::group::show::ServerState;
 use super::group::{Groups, Server};
 use super::host::{Counts, Host};
+use super::http2;
 use super::lease::{Held, Lease};
 use super::options::{Error, Options};
 use super::send::{self, Refused, Unsent};
+use super::socket::Socket;
 use super::words;
 
 /// Connections to all upstreams. A clone is another handle on the same pool; when the last one is
@@ -83,7 +85,7 @@ impl Upstreams {
     }
 
     /// Sends one request and returns when the response head is there. The request goes out as it
-    /// is, as HTTP/1.1: its URI is path and query, its fields are complete, `host` among them.
+    /// is: its URI is path and query, its fields are complete, `host` among them.
     /// `timeouts.connect` and `timeouts.idle` are kept here, the total is the caller's.
     ///
     /// An idle connection that turns out to be closed before it took the request costs nothing but
@@ -140,6 +142,7 @@ impl Upstreams {
     /// Tells that the groups of these routes hold now, and no others: their servers are checked as
     /// they say. A server that stays in its group keeps what is known of it. Needs a runtime.
     pub fn follow(&self, routes: &RouteTable) {
+        self.0.connector.read_files_again();
         let groups = routes.iter().filter_map(|route| route.upstream.group());
         let pool = Pool(Arc::downgrade(&self.0));
         self.0
@@ -175,6 +178,16 @@ impl Upstreams {
         request: Request<OutBody>,
         within: Duration,
     ) -> Result<Answer, Failure> {
+        if host.http2.is_some() {
+            let timeouts = Timeouts {
+                connect: within,
+                idle: None,
+                total: None,
+                total_means: Cause::Timeout,
+            };
+            let sent = self.deliver(host, prepared(request), timeouts, None).await;
+            return sent.map_err(Refused::into_failure);
+        }
         let lease = Lease {
             conn: self.open(host, within).await?,
             host: Arc::clone(host),
@@ -192,6 +205,10 @@ impl Upstreams {
         timeouts: Timeouts,
         server: Option<&Arc<Server>>,
     ) -> Result<Answer, Refused> {
+        if let Some(http2) = &host.http2 {
+            // Boxed, so that it does not make the common future larger.
+            return Box::pin(http2::send(http2, self, host, request, timeouts, server)).await;
+        }
         loop {
             let permit = match host.permit(timeouts.connect).await {
                 Ok(permit) => permit,
@@ -250,6 +267,11 @@ impl Upstreams {
     }
 
     async fn open(&self, host: &Host, within: Duration) -> Result<Box<Conn>, Failure> {
+        Conn::start(self.connect(host, within).await?).await
+    }
+
+    /// A connected socket; its upstream's connections are looked after from then on.
+    pub(super) async fn connect(&self, host: &Host, within: Duration) -> Result<Socket, Failure> {
         let connecting = self.0.connector.connect(&host.upstream);
         let socket = match timeout(within, connecting).await {
             Ok(connected) => connected.map_err(words::unreachable)?,
@@ -259,7 +281,7 @@ impl Upstreams {
         if !self.0.swept.swap(true, Relaxed) {
             tokio::spawn(sweep(Arc::downgrade(&self.0), self.0.options.idle_timeout));
         }
-        Conn::start(socket).await
+        Ok(socket)
     }
 }
 

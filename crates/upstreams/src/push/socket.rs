@@ -7,13 +7,15 @@ use std::task::{Context, Poll};
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 /// A connected socket.
 pub(super) enum Socket {
     /// `http://`
     Plain(TcpStream),
+    /// `unix:`
+    Unix(UnixStream),
     /// `https://`
     Tls(Box<TlsStream<TcpStream>>),
     /// Of a simulated network.
@@ -26,14 +28,15 @@ impl Socket {
     /// kernel: the runtime knows only what its last turn saw, and a backend that closes an idle
     /// connection just before we use it again would else cost a request.
     pub(super) fn has_news(&self) -> bool {
-        let tcp = match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls.get_ref().0,
+        let socket = match self {
+            Self::Plain(tcp) => SockRef::from(tcp),
+            Self::Unix(unix) => SockRef::from(unix),
+            Self::Tls(tls) => SockRef::from(tls.get_ref().0),
             #[cfg(feature = "testing")]
             Self::Simulated(wire) => return wire.has_news(),
         };
         let mut byte = [MaybeUninit::uninit()];
-        let peeked = SockRef::from(tcp).peek(&mut byte);
+        let peeked = socket.peek(&mut byte);
         !matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
     }
 
@@ -41,6 +44,8 @@ impl Socket {
     pub(super) fn reset_on_close(&self) -> io::Result<()> {
         match self {
             Self::Plain(tcp) => tcp.set_zero_linger(),
+            // A close with unread bytes is a reset here.
+            Self::Unix(_) => Ok(()),
             Self::Tls(tls) => tls.get_ref().0.set_zero_linger(),
             #[cfg(feature = "testing")]
             Self::Simulated(wire) => {
@@ -56,6 +61,7 @@ macro_rules! on {
     ($socket:expr, $inner:ident => $call:expr) => {
         match $socket {
             Self::Plain($inner) => $call,
+            Self::Unix($inner) => $call,
             Self::Tls($inner) => $call,
             #[cfg(feature = "testing")]
             Self::Simulated($inner) => $call,

@@ -1,11 +1,14 @@
 //! TLS to upstreams: whom we trust, and what failed in words. The only place that knows which
 //! crypto provider is used.
 
+mod own;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use raincheck_core::route::Upstream;
+use raincheck_core::route::upstream::Protocol;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, pem};
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
@@ -15,11 +18,13 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::options::Error;
+use own::Own;
 
 /// Makes TLS connections. The system's certificates are read when the first is made.
 pub(super) struct Tls {
     extra: Vec<CertificateDer<'static>>,
     connector: OnceCell<TlsConnector>,
+    own: Own,
 }
 
 impl Tls {
@@ -32,6 +37,7 @@ impl Tls {
         Ok(Self {
             extra,
             connector: OnceCell::new(),
+            own: Own::default(),
         })
     }
 
@@ -43,11 +49,35 @@ impl Tls {
         upstream: &Upstream,
         tcp: TcpStream,
     ) -> Result<TlsStream<TcpStream>, String> {
-        let name = ServerName::try_from(upstream.host.clone())
-            .map_err(|_| format!("{} is not a name that TLS can check", upstream.host))?;
-        let connector = self.connector.get_or_try_init(|| self.prepare()).await?;
+        let reach = upstream.reach.as_deref();
+        let name = reach.and_then(|reach| reach.server_name.as_ref());
+        let name = name.unwrap_or(&upstream.host);
+        let name = ServerName::try_from(name.clone())
+            .map_err(|_| format!("{name} is not a name that TLS can check"))?;
+        let connector = match reach.filter(|reach| own::is_needed(reach)) {
+            Some(reach) => self.own.connector(reach, &self.extra).await?,
+            None => self
+                .connector
+                .get_or_try_init(|| self.prepare())
+                .await?
+                .clone(),
+        };
+        let failed = |why: String| format!("TLS with {} failed: {why}", upstream.authority());
+        let version = match upstream.protocol() {
+            Protocol::H1 => "HTTP/1.1",
+            Protocol::H2 => "HTTP/2",
+        };
         let shaken = connector.connect(name, tcp).await;
-        shaken.map_err(|error| format!("TLS with {} failed: {}", upstream.authority(), why(&error)))
+        let tls = shaken.map_err(|error| failed(why(&error, version)))?;
+        if upstream.protocol() == Protocol::H2 && tls.get_ref().1.alpn_protocol() != Some(own::H2) {
+            return Err(failed(format!("the peer does not speak {version}")));
+        }
+        Ok(tls)
+    }
+
+    /// Connectors of upstreams with TLS settings of their own.
+    pub(super) fn own(&self) -> &Own {
+        &self.own
     }
 
     async fn prepare(&self) -> Result<TlsConnector, String> {
@@ -104,12 +134,12 @@ fn roots(extra: Vec<CertificateDer<'static>>) -> RootCertStore {
 }
 
 /// Why a handshake failed.
-fn why(error: &io::Error) -> String {
+fn why(error: &io::Error, version: &str) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     match inner {
         Some(rustls::Error::InvalidCertificate(certificate)) => certificate_problem(certificate),
         Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
-            "the peer does not speak HTTP/1.1".to_owned()
+            format!("the peer does not speak {version}")
         }
         Some(rustls::Error::InvalidMessage(_)) => "the peer does not speak TLS".to_owned(),
         Some(error) => error.to_string(),

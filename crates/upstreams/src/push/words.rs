@@ -103,6 +103,22 @@ pub(super) fn broken(error: &hyper::Error, link: &Link, phase: Phase) -> Failure
     failure(Cause::Broken, seen(link, phase), detail)
 }
 
+/// What an HTTP/2 peer says of a request that it has not looked at (RFC 9113 section 8.7): it said
+/// goodbye before it, or refused its stream.
+pub(super) fn unprocessed(error: &hyper::Error) -> Option<Failure> {
+    let mut next = error.source();
+    while let Some(source) = next {
+        if let Some(error) = source.downcast_ref::<h2::Error>() {
+            let refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
+            let untouched = error.is_remote() && (error.is_go_away() || refused);
+            let detail = || format!("the backend did not take the request: {error}");
+            return untouched.then(|| failure(Cause::Broken, Seen::Unsent, detail()));
+        }
+        next = source.source();
+    }
+    None
+}
+
 /// How far the request had come.
 fn seen(link: &Link, phase: Phase) -> Seen {
     match phase {

@@ -7,6 +7,8 @@ mod crowd;
 mod eject;
 mod faults;
 mod group;
+mod http2;
+mod reach;
 mod reuse;
 mod sent;
 mod silence;

@@ -19,9 +19,9 @@ use crate::client::{counts, eventually, get, pool, read, read_text, start, timeo
 /// What the backend speaks.
 const BOTH: &[&[u8]] = &[b"h2", b"http/1.1"];
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub type Authority = CertifiedIssuer<'static, KeyPair>;
 
-fn authority(name: &str) -> Authority {
+pub fn authority(name: &str) -> Authority {
     let mut params = CertificateParams::new([]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

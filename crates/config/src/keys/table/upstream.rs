@@ -43,6 +43,81 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         section: SectionName::Upstream,
+        name: "protocol",
+        kind: Kind::Choice(&["h1", "h2"]),
+        default: Is(r#""h1""#),
+        since: "0.1.0",
+        doc: "The version of HTTP. `h2` is asked for by ALPN over TLS, and spoken with prior \
+              knowledge without; gRPC needs it.",
+    },
+    Key {
+        section: SectionName::Upstream,
+        name: "connections",
+        kind: Kind::Count,
+        default: Otherwise {
+            text: "no limit",
+            example: "100",
+        },
+        since: "0.1.0",
+        doc: "Connections to one server at once; further requests wait as long as connecting may \
+              take, and are refused with 503 then.",
+    },
+    Key {
+        section: SectionName::Upstream,
+        name: "max_connection_age",
+        kind: Kind::DurationOrNone,
+        default: Is(r#""10m""#),
+        since: "0.1.0",
+        doc: "How long a connection takes new requests. Names are looked up for each new one, so \
+              changed addresses are followed by then.",
+    },
+    Key {
+        section: SectionName::Upstream,
+        name: "ca_file",
+        kind: Kind::File,
+        default: Otherwise {
+            text: "the system's authorities",
+            example: r#""/etc/raincheck/ca.pem""#,
+        },
+        since: "0.1.0",
+        doc: "A PEM file of the only authorities that are trusted. Read again at a reload.",
+    },
+    Key {
+        section: SectionName::Upstream,
+        name: "client_cert",
+        kind: Kind::File,
+        default: Otherwise {
+            text: "none is shown",
+            example: r#""/etc/raincheck/client.pem""#,
+        },
+        since: "0.1.0",
+        doc: "A PEM file of the certificate that is shown to servers, with what leads to its \
+              authority. Needs `client_key`.",
+    },
+    Key {
+        section: SectionName::Upstream,
+        name: "client_key",
+        kind: Kind::File,
+        default: Otherwise {
+            text: "none",
+            example: r#""/etc/raincheck/client.key""#,
+        },
+        since: "0.1.0",
+        doc: "A PEM file of the key of `client_cert`.",
+    },
+    Key {
+        section: SectionName::Upstream,
+        name: "server_name",
+        kind: Kind::HostName,
+        default: Otherwise {
+            text: "the host of the URL",
+            example: r#""app.internal""#,
+        },
+        since: "0.1.0",
+        doc: "The name that certificates of the servers are for.",
+    },
+    Key {
+        section: SectionName::Upstream,
         name: "slow_start",
         kind: Kind::DurationOrZero,
         default: Is(r#""10s""#),
