@@ -27,6 +27,12 @@ impl JobId {
         self.0.as_bytes()
     }
 
+    /// When it was made: its first 48 bits.
+    pub fn created_at(&self) -> Timestamp {
+        let millis = self.as_bytes().iter().take(6);
+        Timestamp::from_millis(millis.fold(0, |millis, byte| millis << 8 | u64::from(*byte)))
+    }
+
     /// The id these bytes are, if they are a UUIDv7.
     pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
         Self::checked(uuid::Uuid::from_bytes(bytes))

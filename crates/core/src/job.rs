@@ -5,6 +5,7 @@ pub mod action;
 mod cancel;
 pub mod diagram;
 mod expire;
+pub mod remains;
 mod rescue;
 mod settle;
 mod start;
@@ -18,6 +19,7 @@ use std::time::Duration;
 pub use action::Action;
 pub use apply::{Refused, Transition, apply};
 pub use event::{Event, EventKind};
+pub use remains::{Remains, damaged};
 pub use submit::{Submission, submit, submit_started};
 
 use crate::id::{FencingToken, JobId, Revision, RouteName};

@@ -48,6 +48,10 @@ pub const WAIT_MAX: Duration = Duration::from_secs(60);
 pub const REDIRECT_WAIT_MAX: Duration = Duration::from_secs(3600);
 /// The longest wait that an upstream's `Retry-After` can ask for before another attempt.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How long a job is kept whose record was damaged, as what it was promised cannot be read.
+pub const DAMAGED_RETENTION: Duration = Duration::from_secs(24 * 3600);
+/// Damaged records that are kept for a look beside the jobs; further ones are only logged.
+pub const DAMAGED_KEPT: usize = 1000;
 /// Jobs in one page of the admin list.
 pub const LIST_PAGE: usize = 500;
 /// Bytes of a JSON result that are shown inside the status document.

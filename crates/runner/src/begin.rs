@@ -39,7 +39,7 @@ impl Shared {
     /// Starts the next attempt of a queued job. None: its deadline has passed, and it is expired.
     pub(crate) async fn begin(&self, id: JobId) -> Result<Option<Begun>, Error> {
         loop {
-            let job = self.store.job(id).await?.ok_or(Error::NotFound)?;
+            let job = self.load(id).await?;
             let now = self.now();
             if job.deadline().is_some_and(|deadline| deadline <= now) {
                 self.transit(id, &Event::Expire).await?;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use raincheck_core::id::{FencingToken, JobId};
-use raincheck_core::job::{Action, Event, Job, Transition, apply};
-use raincheck_store::{Change, NewKey, Put, StoredRequest, StoredResponse};
+use raincheck_core::job::{Action, Event, Job, Transition, apply, damaged};
+use raincheck_store::{Change, Error as StoreError, NewKey, Put, StoredRequest, StoredResponse};
 
 use crate::{Error, Shared};
 
@@ -12,14 +12,49 @@ use crate::{Error, Shared};
 const TRIES: usize = 32;
 
 impl Shared {
+    /// The stored job. One whose record is damaged is replaced by one that has failed.
+    pub(crate) async fn load(&self, id: JobId) -> Result<Job, Error> {
+        match self.store.job(id).await {
+            Err(StoreError::Corrupt(detail)) => self.set_aside(id, detail).await,
+            job => job?.ok_or(Error::NotFound),
+        }
+    }
+
+    async fn set_aside(&self, id: JobId, detail: String) -> Result<Job, Error> {
+        let Some(remains) = self.store.remains(id).await? else {
+            return Err(StoreError::Corrupt(detail).into());
+        };
+        let from = remains.revision;
+        let job = damaged(remains, "its stored record is damaged", self.now());
+        let put = Put {
+            job: job.clone(),
+            from: Some(from),
+            fence: None,
+            request: None,
+            key: None,
+            response: None,
+            drops_response: false,
+        };
+        match self.store.commit(Change::Put(Box::new(put))).await {
+            Ok(()) => {
+                tracing::error!(job = %id, detail, "a damaged job has failed");
+                self.perform(&[Action::Notify(id)]);
+                Ok(job)
+            }
+            // Somebody else was faster.
+            Err(StoreError::Conflict { .. }) => self.store.job(id).await?.ok_or(Error::NotFound),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Applies `event` to the stored job and makes the result durable. None: forgotten.
     pub(crate) async fn transit(&self, id: JobId, event: &Event) -> Result<Option<Job>, Error> {
         let mut tries = TRIES;
         loop {
-            let job = self.store.job(id).await?.ok_or(Error::NotFound)?;
+            let job = self.load(id).await?;
             let transition = apply(&job, event, self.now())?;
             match self.commit(&job, transition, None, None).await {
-                Err(raincheck_store::Error::Conflict { .. }) if tries > 0 => tries -= 1,
+                Err(StoreError::Conflict { .. }) if tries > 0 => tries -= 1,
                 done => return Ok(done?),
             }
         }
@@ -32,7 +67,7 @@ impl Shared {
         transition: Transition,
         fence: Option<FencingToken>,
         response: Option<Arc<StoredResponse>>,
-    ) -> Result<Option<Job>, raincheck_store::Error> {
+    ) -> Result<Option<Job>, StoreError> {
         let Transition {
             next,
             from,

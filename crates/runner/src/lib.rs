@@ -205,7 +205,7 @@ impl Runner {
     /// # Errors
     /// `NotFound`, or what the store says.
     pub async fn job(&self, id: JobId) -> Result<Job, Error> {
-        self.shared.store.job(id).await?.ok_or(Error::NotFound)
+        self.shared.load(id).await
     }
 
     /// Waits for changes of a job from now on. Subscribe first, then load.

@@ -57,15 +57,13 @@ impl Shared {
     }
 
     async fn rescue_lapsed(&self, id: JobId) {
-        let done = match self.store.job(id).await {
-            Ok(Some(job)) if job.status() == Status::Processing => {
-                self.rescue(id, job.token()).await
-            }
-            Ok(Some(job)) => {
+        let done = match self.load(id).await {
+            Ok(job) if job.status() == Status::Processing => self.rescue(id, job.token()).await,
+            Ok(job) => {
                 self.dispatch.ring(job.route());
                 true
             }
-            Ok(None) => true,
+            Err(Error::NotFound) => true,
             Err(error) => {
                 tracing::error!(job = %id, %error, "a lapsed job could not be read");
                 false

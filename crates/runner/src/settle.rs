@@ -80,7 +80,7 @@ impl Shared {
                 .await
             {
                 Err(StoreError::Conflict { .. }) => {
-                    current = self.store.job(job.id()).await?.ok_or(Error::NotFound)?;
+                    current = self.load(job.id()).await?;
                 }
                 done => return Ok(done.map(|_| ())?),
             }

@@ -66,6 +66,11 @@ impl Layout {
         self.root.join("keep.lock")
     }
 
+    /// Damaged records that changes have replaced.
+    pub(crate) fn aside(&self) -> PathBuf {
+        self.root.join("damaged")
+    }
+
     /// Bodies that have a file of their own.
     pub(crate) fn bodies(&self) -> PathBuf {
         self.root.join("bodies")

@@ -4,6 +4,7 @@
 //! Read `open` for what a data directory is, `writer` for when a change is durable, `body` for how
 //! bytes are kept, and `schema/` for the tables. Which engine is below is nobody's business above.
 
+mod aside;
 mod backup;
 mod body;
 mod change;
@@ -39,7 +40,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use raincheck_core::id::{FencingToken, JobId, RouteName};
-use raincheck_core::job::{Job, Status};
+use raincheck_core::job::{Job, Remains, Status};
 use raincheck_core::key::KeyDigest;
 use raincheck_core::time::Timestamp;
 use raincheck_store::{
@@ -121,6 +122,15 @@ impl Jobs for LocalStore {
                 Some(job) => Ok(Some(job)),
                 None => self.readers.read(move |conn| jobs::job(conn, id)).await,
             }
+        })
+    }
+
+    fn remains(&self, id: JobId) -> Pending<'_, Option<Remains>> {
+        Box::pin(async move {
+            self.shared.check_open()?;
+            let shared = Arc::clone(&self.shared);
+            let read = move |conn: &_| aside::remains(conn, &shared.aside, id);
+            self.readers.read(read).await
         })
     }
 

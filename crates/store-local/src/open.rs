@@ -112,6 +112,7 @@ fn shared(layout: &Layout, books: Books, options: &Options) -> Result<Arc<Shared
         recent: Recent::default(),
         leases: Leases::default(),
         bodies: registry,
+        aside: layout.aside(),
         checkpoints: Arc::new(Checkpoints::default()),
         metrics: options.metrics.clone(),
         closed: AtomicBool::new(false),

@@ -1,6 +1,7 @@
 //! What the parts of an open store share.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) recent: Recent,
     pub(crate) leases: Leases,
     pub(crate) bodies: Registry,
+    /// Where damaged records are kept.
+    pub(crate) aside: PathBuf,
     pub(crate) checkpoints: Arc<Checkpoints>,
     pub(crate) metrics: StoreMetrics,
     pub(crate) closed: AtomicBool,

@@ -106,6 +106,32 @@ async fn a_damaged_job_is_named_and_the_others_are_served() {
 }
 
 #[tokio::test]
+async fn what_is_left_of_a_damaged_job_is_told_and_kept() {
+    let (dir, _) = three().await;
+    flip_in_record(dir.path(), "jobs", 2);
+    let store = open(dir.path());
+    assert_eq!(store.remains(id(1)).await, Ok(None), "it is whole");
+    assert_eq!(store.remains(id(9)).await, Ok(None), "there is none");
+    let remains = store.remains(id(2)).await.unwrap().unwrap();
+    assert_eq!((remains.id, remains.route.as_str()), (id(2), "r"));
+    let from = remains.revision;
+    let kept = dir
+        .path()
+        .join("damaged")
+        .join(format!("{}.{}", id(2), from.0));
+    assert!(fs::metadata(&kept).unwrap().len() > 0);
+    let job = raincheck_core::job::damaged(remains, "it was", at(9));
+    let mut put = make::put(make::submitted(2, "r", at(2)));
+    (put.job, put.from) = (job.clone(), Some(from));
+    store.commit(Change::Put(Box::new(put))).await.unwrap();
+    assert_eq!(store.job(id(2)).await, Ok(Some(job)));
+    store.close().await.unwrap();
+    let report = verify(dir.path()).unwrap();
+    assert!(report.is_whole(), "{report:?}");
+    assert!(kept.exists());
+}
+
+#[tokio::test]
 async fn a_column_that_contradicts_the_record_is_noticed() {
     let (dir, _) = three().await;
     edit(dir.path(), "UPDATE jobs SET status = 3 WHERE id = ?1", 1);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use raincheck_core::id::{JobId, RouteName};
-use raincheck_core::job::{Job, Status};
+use raincheck_core::job::{Job, Remains, Status};
 
 use crate::{Pending, StoredRequest, StoredResponse};
 
@@ -35,6 +35,13 @@ pub struct Page {
 pub trait Jobs: Send + Sync + 'static {
     /// One job.
     fn job(&self, id: JobId) -> Pending<'_, Option<Job>>;
+
+    /// What can be read of a job whose record is damaged, which is set aside for a look; a change
+    /// may then replace it. None: it is not damaged, or too little can be read.
+    fn remains(&self, id: JobId) -> Pending<'_, Option<Remains>> {
+        _ = id;
+        Box::pin(std::future::ready(Ok(None)))
+    }
 
     /// A job's request.
     fn request(&self, id: JobId) -> Pending<'_, Option<Arc<StoredRequest>>>;
