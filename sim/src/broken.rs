@@ -5,6 +5,8 @@
 pub enum Broken {
     /// The store acknowledges a new job and forgets it.
     ForgetsCommit,
+    /// The store keeps no key, so that repetitions are not known.
+    ForgetsKeys,
     /// The store takes the changes of attempts that are over.
     TakesLateEnds,
     /// The store gives back another byte than it was given.

@@ -15,6 +15,9 @@ use crate::history::{Got, Tag, What};
 use crate::world::World;
 use exchange::Connection;
 
+/// The route that knows repetitions without a key.
+pub const DEDUPES: &str = "same";
+
 /// What a client asks for.
 #[derive(Debug, Clone)]
 pub struct Ask {
@@ -52,6 +55,15 @@ impl Ask {
     }
 }
 
+impl Ask {
+    /// By what the gateway knows a repetition of it, if at all.
+    fn known_as(&self) -> Option<String> {
+        let fingerprint = || format!("{} {}", self.route, self.intent);
+        let own = self.route == DEDUPES;
+        self.key.clone().or_else(|| own.then(fingerprint))
+    }
+}
+
 /// How a request ended for its client.
 #[derive(Clone)]
 pub enum Ended {
@@ -83,7 +95,8 @@ impl Client {
     /// Asks once.
     pub async fn ask(&mut self, ask: &Ask) -> Ended {
         let tag = self.world.next_tag();
-        let body = bytes_of(u64::from(tag), ask.len);
+        // Who asks again for the same thing sends the same.
+        let body = bytes_of(u64::from(ask.intent), ask.len);
         self.world
             .backend
             .expect(tag, body.clone(), ask.scripts.clone());
@@ -92,10 +105,10 @@ impl Client {
         self.world.history.add(What::Sent {
             tag,
             intent: ask.intent,
-            line: format!("{} /{}", ask.method, ask.route),
+            line: format!("{} /{}/{}", ask.method, ask.route, ask.intent),
             repeatable: ask.method.is_idempotent() || terms.repeat_unsafe,
             attempts: terms.attempts,
-            key: ask.key.clone(),
+            key: ask.known_as(),
         });
         let ended = self.exchange(request, ask.patience).await;
         let (what, ended) = told(tag, ended);
@@ -146,7 +159,7 @@ fn told(tag: Tag, ended: Result<Got, String>) -> (What, Ended) {
 fn request(ask: &Ask, tag: Tag, body: Bytes) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = ask.method.clone();
-    if let Ok(uri) = format!("/{}/work", ask.route).parse() {
+    if let Ok(uri) = format!("/{}/{}", ask.route, ask.intent).parse() {
         *request.uri_mut() = uri;
     }
     let headers = request.headers_mut();

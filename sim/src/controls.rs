@@ -52,6 +52,12 @@ pub const ALL: &[Control] = &[
         variant: 0,
     },
     Control {
+        broken: Broken::ForgetsKeys,
+        scenario: "retry_storm",
+        checker: "no_duplicate",
+        variant: 0,
+    },
+    Control {
         broken: Broken::KeepsAll,
         scenario: "hold_edge",
         checker: "bounded",

@@ -122,6 +122,9 @@ impl Writer {
                 let forgets = self.platters.chance.percent(30);
                 (!forgets).then_some(Change::Put(put))
             }
+            (Some(Broken::ForgetsKeys), Change::Put(put)) => {
+                Some(Change::Put(Box::new(Put { key: None, ..*put })))
+            }
             (Some(Broken::KeepsAll), Change::Delete { .. }) => None,
             (Some(Broken::TakesLateEnds), Change::Put(put)) => {
                 Some(Change::Put(Box::new(self.forced(*put).await)))

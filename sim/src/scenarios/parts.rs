@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::backend::{End, Script};
 use crate::chance::Chance;
-use crate::client::{Ask, Client};
+use crate::client::{Ask, Client, DEDUPES};
 use crate::net::Weather;
 use crate::world::{Blueprint, World};
 
@@ -23,13 +23,16 @@ const ROUTES: &[(&str, &str, &str)] = &[
     ("again", "auto", "RETRY"),
     ("queue", "async", "RETRY"),
     ("unsafe", "async", "UNSAFE"),
+    (DEDUPES, "auto", "dedupe = \"10m\""),
 ];
 
 /// Routes on which a request may become a job.
-pub const JOB_ROUTES: &[&str] = &["auto", "keep", "whole", "async", "again", "queue", "unsafe"];
+pub const JOB_ROUTES: &[&str] = &[
+    "auto", "keep", "whole", "async", "again", "queue", "unsafe", DEDUPES,
+];
 /// All routes.
 pub const ALL_ROUTES: &[&str] = &[
-    "auto", "keep", "whole", "async", "again", "queue", "unsafe", "sync",
+    "auto", "keep", "whole", "async", "again", "queue", "unsafe", DEDUPES, "sync",
 ];
 
 /// The world of most scenarios. Chance decides its times and sizes.
@@ -132,6 +135,9 @@ pub fn ask(chance: &Chance, routes: &[&'static str], intent: u32) -> Ask {
     ask.scripts = (0..4).map(|_| script(chance)).collect();
     if ask.method != Method::GET {
         ask.len = chance.one_of(&[0, 10, 9_000, 70_000]);
+    }
+    if JOB_ROUTES.contains(&ask.route) && chance.percent(40) {
+        ask.key = Some(format!("key-{intent}"));
     }
     ask.prefer = match chance.within(0..=9) {
         0 => Some("respond-async".to_owned()),
