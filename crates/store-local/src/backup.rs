@@ -19,7 +19,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::body::path_of;
 use crate::error::OpenError;
 use crate::files::{self, Layout};
-use crate::{connection, migrate};
+use crate::{connection, migrate, room};
 
 /// How often a copy that somebody got in the way of is begun again.
 const TRIES: u32 = 100;
@@ -103,6 +103,7 @@ fn prepare(to: &Layout) -> Result<(), BackupError> {
 fn copy_database(from: &Layout, to: &Layout) -> Result<u64, BackupError> {
     let path = from.database();
     let source = |error: rusqlite::Error| BackupError::Source(OpenError::of_engine(&path, &error));
+    room::check_beside(from).map_err(BackupError::Source)?;
     let conn = connection::reader(&path).map_err(source)?;
     migrate::check(&conn, from.root(), &path).map_err(BackupError::Source)?;
     let path = to.database();

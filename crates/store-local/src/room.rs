@@ -10,6 +10,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
@@ -69,6 +70,15 @@ pub(crate) fn check(layout: &Layout) -> Result<(), OpenError> {
     })
 }
 
+/// The same for one that may be served meanwhile: then the index has its room already.
+pub(crate) fn check_beside(layout: &Layout) -> Result<(), OpenError> {
+    let given = |index: fs::Metadata| index.len() >= INDEX && index.blocks() * 512 >= index.len();
+    match fs::metadata(layout.index()).is_ok_and(given) {
+        true => Ok(()),
+        false => check(layout),
+    }
+}
+
 /// Bytes that must be free to open a directory whose log has this many.
 fn needed(log: u64) -> u64 {
     FREE_MIN + log / LOG_PER_INDEX
@@ -95,8 +105,6 @@ pub(crate) fn reserve(index: &File) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
-
     use super::*;
 
     fn left(bytes: u64, files: u64) -> Left {

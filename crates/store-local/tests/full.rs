@@ -12,7 +12,7 @@ use std::process::Command;
 use raincheck_core::job::Status;
 use raincheck_store::conformance::make::{self, at};
 use raincheck_store::{Change, Commit, Jobs, Store};
-use raincheck_store_local::{LocalStore, OpenError, Options, verify};
+use raincheck_store_local::{BackupError, LocalStore, OpenError, Options, backup, verify};
 
 /// A small disk of its own; unmounted when dropped.
 struct Disk {
@@ -107,6 +107,27 @@ async fn a_start_on_a_full_disk_is_refused_and_a_check_is_not() {
     assert_eq!(store.counts(), [(make::route("r"), Status::Queued, 1)]);
     put(&store, 2).await;
     store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_backup_of_a_full_disk_needs_no_room_there_while_it_is_served() {
+    let disk = Disk::new();
+    let store = open(&disk.data()).unwrap();
+    put(&store, 1).await;
+    let target = tempfile::tempdir().unwrap();
+    disk.fill(0);
+    backup(disk.data(), target.path().join("served")).unwrap();
+    disk.free();
+    store.close().await.unwrap();
+    drop(store);
+    disk.fill(0);
+    let refused = backup(disk.data(), target.path().join("closed"));
+    assert!(matches!(
+        refused,
+        Err(BackupError::Source(OpenError::Full { .. }))
+    ));
+    disk.free();
+    backup(disk.data(), target.path().join("freed")).unwrap();
 }
 
 #[tokio::test]
