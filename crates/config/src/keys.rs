@@ -50,6 +50,8 @@ pub enum SectionName {
     Server,
     /// `[[server.listen]]`
     Listener,
+    /// `tls` of a listener
+    Certificate,
     /// `[admin]`
     Admin,
     /// `[store]`
@@ -72,9 +74,10 @@ pub enum SectionName {
 
 impl SectionName {
     /// Every section in the order of the documentation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Server,
         Self::Listener,
+        Self::Certificate,
         Self::Admin,
         Self::Store,
         Self::Log,
@@ -91,6 +94,7 @@ impl SectionName {
         match self {
             Self::Server => "server",
             Self::Listener => "listen",
+            Self::Certificate => "tls",
             Self::Admin => "admin",
             Self::Store => "store",
             Self::Log => "log",
@@ -128,8 +132,10 @@ pub(crate) fn unsupported(section: SectionName, name: &str) -> bool {
         SectionName::Route => {
             matches!(name, "callback" | "cache" | "auth")
         }
-        SectionName::Server | SectionName::Admin => name == "tls",
-        SectionName::Listener
+        SectionName::Server
+        | SectionName::Admin
+        | SectionName::Listener
+        | SectionName::Certificate
         | SectionName::Store
         | SectionName::Log
         | SectionName::Limits

@@ -1,11 +1,13 @@
 //! `listen` of `[server]` and `[admin]`: addresses, or tables that say more of one.
 
+use std::path::PathBuf;
+
 use crate::error::{Code, Finding, Findings};
 use crate::keys::SectionName;
-use crate::plan::{Address, Listener};
+use crate::plan::{Address, Certificate, ClientAuth, Listener, Peers, Tls};
 use crate::section::{Given, Layer, Section, Strength, check_names};
 use crate::tree::{Node, Origin, Table, Value};
-use crate::value::{FileMode, Setting, Wrong, parts};
+use crate::value::{Choice, FileMode, Setting, Wrong, parts};
 
 /// The permissions of a Unix socket's file: those of the group may connect.
 const MODE: u32 = 0o660;
@@ -76,7 +78,86 @@ impl Listener {
         Self {
             address,
             mode: MODE,
+            tls: None,
+            proxy_protocol: None,
         }
+    }
+}
+
+fn no_effect<T>(message: &str, given: &Given<T>) -> Finding {
+    Finding::warning(Code::NoEffect, message)
+        .at(&given.at)
+        .key(&given.key)
+}
+
+/// `tls` of a listener: nothing if it has none, and none in it if something is wrong.
+fn certificates(
+    section: &Section<'_>,
+    findings: &mut Findings,
+) -> Option<Option<Vec<Certificate>>> {
+    let (node, key) = section.written("tls")?;
+    let parts = parts(node);
+    if parts.is_empty() {
+        let none = Wrong::new(node, "there is none");
+        findings.push(section.bad_value("tls", &key, none));
+    }
+    let mut read = Vec::with_capacity(parts.len());
+    for (index, part) in parts.iter().enumerate() {
+        let key = match &node.value {
+            Value::List(_) => format!("{key}.{}", index + 1),
+            _ => key.clone(),
+        };
+        let Value::Table(table) = &part.value else {
+            let found = format!("found {}", part.value.kind());
+            findings.push(section.bad_value("tls", &key, Wrong::new(part, found)));
+            continue;
+        };
+        read.extend(certificate(table, &key, &part.at, findings));
+    }
+    Some((!read.is_empty() && read.len() == parts.len()).then_some(read))
+}
+
+fn certificate(
+    table: &Table,
+    shown: &str,
+    at: &Origin,
+    findings: &mut Findings,
+) -> Option<Certificate> {
+    let section = own(SectionName::Certificate, table, shown, findings);
+    for name in ["certificate", "key"] {
+        if section.written(name).is_none() {
+            findings.push(
+                Finding::error(Code::Missing, format!("a certificate has no `{name}`"))
+                    .at(at)
+                    .key(format!("{shown}.{name}"))
+                    .expected("both `certificate` and `key`, each a PEM file"),
+            );
+        }
+    }
+    let certificate: Option<Given<PathBuf>> = section.get("certificate", findings);
+    let key: Option<Given<PathBuf>> = section.get("key", findings);
+    Some(Certificate {
+        certificate: certificate?.value,
+        key: key?.value,
+    })
+}
+
+/// A table as a section with nothing behind it.
+fn own<'a>(
+    name: SectionName,
+    table: &'a Table,
+    shown: &str,
+    findings: &mut Findings,
+) -> Section<'a> {
+    let layer = Layer {
+        table,
+        shown: shown.to_owned(),
+        strength: Strength::Own,
+    };
+    check_names(name, &layer, findings);
+    Section {
+        name,
+        layers: vec![layer],
     }
 }
 
@@ -85,28 +166,29 @@ struct Written<'a> {
     section: Section<'a>,
     address: Option<Given<Address>>,
     mode: Option<Given<FileMode>>,
+    /// Whether it has the key, and what came of it.
+    tls: Option<Option<Vec<Certificate>>>,
+    client_ca: Option<Given<PathBuf>>,
+    client_auth: Option<Given<Choice<ClientAuth>>>,
+    proxy_protocol: Option<Given<Peers>>,
 }
 
 impl<'a> Written<'a> {
     fn read(table: &'a Table, shown: &str, findings: &mut Findings) -> Self {
-        let layer = Layer {
-            table,
-            shown: shown.to_owned(),
-            strength: Strength::Own,
-        };
-        check_names(SectionName::Listener, &layer, findings);
-        let section = Section {
-            name: SectionName::Listener,
-            layers: vec![layer],
-        };
+        let section = own(SectionName::Listener, table, shown, findings);
         Self {
             address: section.get("address", findings),
             mode: section.get("mode", findings),
+            tls: certificates(&section, findings),
+            client_ca: section.get("client_ca", findings),
+            client_auth: section.get("client_auth", findings),
+            proxy_protocol: section.get("proxy_protocol", findings),
             section,
         }
     }
 
     fn resolve(self, shown: &str, at: &Origin, findings: &mut Findings) -> Option<Listener> {
+        self.check(findings);
         let Some(address) = self.address else {
             if self.section.written("address").is_none() {
                 findings.push(
@@ -118,20 +200,46 @@ impl<'a> Written<'a> {
             }
             return None;
         };
+        let tls = match self.tls {
+            // What is wrong has been said; plain text is never what was meant.
+            Some(None) => return None,
+            Some(Some(certificates)) => Some(Tls {
+                certificates,
+                client_ca: self.client_ca.map(|given| given.value),
+                client_auth: self
+                    .client_auth
+                    .map_or(ClientAuth::Required, |given| given.value.0),
+            }),
+            None => None,
+        };
+        Some(Listener {
+            mode: self.mode.map_or(MODE, |given| given.value.0),
+            tls,
+            proxy_protocol: self.proxy_protocol.map(|given| given.value),
+            address: address.value,
+        })
+    }
+
+    /// Reports keys that nothing reads because of another one.
+    fn check(&self, findings: &mut Findings) {
+        let unix = |given: &Given<Address>| matches!(given.value, Address::Unix(_));
         if let Some(mode) = &self.mode
-            && !matches!(address.value, Address::Unix(_))
+            && self.address.as_ref().is_some_and(|given| !unix(given))
         {
             let message = "`mode` says nothing: only the file of a Unix socket has permissions";
-            findings.push(
-                Finding::warning(Code::NoEffect, message)
-                    .at(&mode.at)
-                    .key(&mode.key),
-            );
+            findings.push(no_effect(message, mode));
         }
-        let mode = self.mode.map_or(MODE, |given| given.value.0);
-        Some(Listener {
-            mode,
-            ..Listener::at(address.value)
-        })
+        if let Some(ca) = &self.client_ca
+            && self.tls.is_none()
+        {
+            let message = "`client_ca` says nothing: the listener has no `tls`";
+            findings.push(no_effect(message, ca));
+        }
+        if let Some(auth) = &self.client_auth
+            && self.client_ca.is_none()
+        {
+            let message = "`client_auth` says nothing: there is no `client_ca`";
+            findings.push(no_effect(message, auth));
+        }
     }
 }

@@ -49,6 +49,10 @@ pub struct Server {
     pub grace: Duration,
     /// How long a client may take to send a request head.
     pub header_timeout: Duration,
+    /// How long a client may take for what comes before HTTP.
+    pub handshake_timeout: Duration,
+    /// How often certificate files are looked at.
+    pub tls_reload: Duration,
     /// How long a client may send nothing while it owes us body bytes.
     pub body_timeout: Duration,
     /// How long a client may take nothing while we have bytes for it.
@@ -75,6 +79,40 @@ pub struct Listener {
     pub address: Address,
     /// The permissions of a Unix socket's file; nothing else has any.
     pub mode: u32,
+    /// TLS; none: plain text.
+    pub tls: Option<Tls>,
+    /// Peers that send a PROXY protocol header, and the only ones that may connect; none: nobody
+    /// sends one.
+    pub proxy_protocol: Option<Peers>,
+}
+
+/// The TLS of a listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// At least one; the first is for clients that name none of the others.
+    pub certificates: Vec<Certificate>,
+    /// Who may sign the certificates of clients; none: clients are not asked for one.
+    pub client_ca: Option<PathBuf>,
+    /// Whether a client must have one.
+    pub client_auth: ClientAuth,
+}
+
+/// The files of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The certificate and what leads to a root, as PEM.
+    pub certificate: PathBuf,
+    /// Its key, as PEM.
+    pub key: PathBuf,
+}
+
+/// Whether a client must have a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// It must.
+    Required,
+    /// It may.
+    Optional,
 }
 
 /// Where a socket is.

@@ -46,6 +46,7 @@ fn heading(section: SectionName) -> String {
     match section {
         SectionName::Route => "`[[route]]` and `[defaults]`".to_owned(),
         SectionName::Listener => "`[[server.listen]]`".to_owned(),
+        SectionName::Certificate => "`tls` of a listener".to_owned(),
         SectionName::Retry => "`retry` of a route".to_owned(),
         SectionName::Upstream => "`[[upstream]]`".to_owned(),
         SectionName::Eject | SectionName::Health => {
@@ -66,6 +67,7 @@ fn about(section: SectionName) -> &'static str {
             "A listener of which more is said than its address, once for each; or one table in \
              `admin.listen`. See [the guide](../guide/listening.md)."
         }
+        SectionName::Certificate => "A certificate, once for each.",
         SectionName::Admin => "The listener for operators.",
         SectionName::Store => "Where jobs are kept.",
         SectionName::Log => "What is logged.",
@@ -173,6 +175,12 @@ pub fn defaults_toml() -> String {
                 };
                 out.push_str(&format!("\n# {}\n{heading}\n", about(section)));
                 section.keys().for_each(|key| entry(&mut out, key));
+            }
+            SectionName::Certificate => {
+                out.push_str(
+                    "\n# A certificate, instead of `tls` above.\n# [[server.listen.tls]]\n",
+                );
+                section.keys().for_each(|key| commented(&mut out, key));
             }
             SectionName::Retry => {
                 out.push_str(&format!("\n# {}\n[defaults.retry]\n", about(section)));

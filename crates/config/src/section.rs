@@ -262,6 +262,7 @@ fn unknown_key(
         .find(|other| Some(*other) != section && other.key(&entry.name).is_some());
     match home {
         Some(SectionName::Route) => finding.help("this is a key of [[route]] and [defaults]"),
+        Some(SectionName::Certificate) => finding.help("this is a key of a table in `tls`"),
         Some(SectionName::Listener) => {
             finding.help("this is a key of a table in `listen`, as in [[server.listen]]")
         }

@@ -9,7 +9,9 @@ use raincheck_core::limits as bounds;
 use crate::behind::Behind;
 use crate::error::Findings;
 use crate::listener;
-use crate::plan::{Address, Admin, Format, Level, Limits, Listener, Log, Peers, Server, Store};
+use crate::plan::{
+    Address, Admin, ClientAuth, Format, Level, Limits, Listener, Log, Peers, Server, Store,
+};
 use crate::section::{Given, Section};
 use crate::value::{Choice, Count, HeadSize, Positive, PublicUrl, UrlPath, Word};
 
@@ -24,6 +26,8 @@ pub(crate) struct Written {
     trusted_proxies: Option<Given<Peers>>,
     grace: Option<Given<Duration>>,
     header_timeout: Option<Given<Positive>>,
+    handshake_timeout: Option<Given<Positive>>,
+    tls_reload: Option<Given<Positive>>,
     body_timeout: Option<Given<Positive>>,
     write_timeout: Option<Given<Positive>>,
     keep_alive: Option<Given<Positive>>,
@@ -43,6 +47,8 @@ impl Written {
             trusted_proxies: section.get("trusted_proxies", findings),
             grace: section.get("grace", findings),
             header_timeout: section.get("header_timeout", findings),
+            handshake_timeout: section.get("handshake_timeout", findings),
+            tls_reload: section.get("tls_reload", findings),
             body_timeout: section.get("body_timeout", findings),
             write_timeout: section.get("write_timeout", findings),
             keep_alive: section.get("keep_alive", findings),
@@ -83,6 +89,8 @@ impl Written {
                 .grace
                 .map_or(Duration::from_secs(30), |given| given.value),
             header_timeout: or(self.header_timeout, bounds::CLIENT_HEAD_TIMEOUT),
+            handshake_timeout: or(self.handshake_timeout, bounds::CLIENT_HANDSHAKE_TIMEOUT),
+            tls_reload: or(self.tls_reload, Duration::from_secs(10)),
             body_timeout: or(self.body_timeout, bounds::CLIENT_BODY_IDLE_TIMEOUT),
             write_timeout: or(self.write_timeout, bounds::CLIENT_WRITE_IDLE_TIMEOUT),
             keep_alive: or(self.keep_alive, bounds::CLIENT_KEEP_ALIVE_TIMEOUT),
@@ -143,6 +151,16 @@ pub(crate) fn limits(section: &Section<'_>, findings: &mut Findings) -> Limits {
     let concurrency: Option<Given<Count<u32>>> = section.get("concurrency", findings);
     Limits {
         concurrency: concurrency.map_or(10_000, |given| given.value.0),
+    }
+}
+
+impl Word for ClientAuth {
+    fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "required" => Some(Self::Required),
+            "optional" => Some(Self::Optional),
+            _ => None,
+        }
     }
 }
 

@@ -72,7 +72,7 @@ pub(crate) fn variables() -> Vec<(String, Vec<&'static str>)> {
             SectionName::Route if keys::OWN.contains(&key.name) || key.name == "retry" => {}
             SectionName::Route => all.push(vec!["defaults", key.name]),
             // Whoever wants more than addresses writes a file.
-            SectionName::Listener => {}
+            SectionName::Listener | SectionName::Certificate => {}
             // Which one of several would be meant cannot be said.
             SectionName::Upstream | SectionName::Eject | SectionName::Health => {}
             SectionName::Retry => all.push(vec!["defaults", "retry", key.name]),

@@ -20,6 +20,8 @@ fn an_upstream_is_enough() {
     let listen = Listener {
         address: Address::Tcp("0.0.0.0:8080".parse().unwrap()),
         mode: 0o660,
+        tls: None,
+        proxy_protocol: None,
     };
     assert_eq!(plan.server.listen, [listen]);
     assert_eq!(plan.server.jobs_path, "/jobs");
@@ -90,14 +92,22 @@ fn every_example_of_the_reference_loads() {
     let text: String = DEFAULTS
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some(rest) if is_key(rest) || rest == "[[server.listen]]" => format!("{rest}\n"),
+            Some(rest) if is_key(rest) || rest.starts_with("[[server.listen") => {
+                format!("{rest}\n")
+            }
             _ => format!("{line}\n"),
         })
         // Said twice, as a value and as a section.
         .filter(|line| {
-            !["retry = ", "eject = ", "health = ", "listen = \"0.0.0.0"]
-                .iter()
-                .any(|it| line.starts_with(it))
+            ![
+                "retry = ",
+                "eject = ",
+                "health = ",
+                "tls = ",
+                "listen = \"0.0.0.0",
+            ]
+            .iter()
+            .any(|it| line.starts_with(it))
         })
         .collect();
     assert!(text.contains("\nbehind = ") && text.contains("\nidle_timeout = "));
@@ -118,6 +128,10 @@ fn the_parser_reads_every_key() {
         let (section, path) = match key.section {
             SectionName::Route => ("[[route]]", "route.1"),
             SectionName::Listener => ("[[server.listen]]", "server.listen.1"),
+            SectionName::Certificate => (
+                "[[server.listen]]\naddress = \"fd:3\"\n[[server.listen.tls]]",
+                "server.listen.1.tls.1",
+            ),
             SectionName::Retry => ("[defaults.retry]", "defaults.retry"),
             SectionName::Upstream => ("[[upstream]]", "upstream.1"),
             SectionName::Eject => ("[[upstream]]\n[upstream.eject]", "upstream.1.eject"),
@@ -159,6 +173,7 @@ fn every_word_is_read() {
             let section = match key.section {
                 SectionName::Route => "defaults",
                 SectionName::Retry => "defaults.retry",
+                SectionName::Listener => "[server.listen]",
                 SectionName::Upstream => "[upstream]",
                 SectionName::Eject => {
                     "[upstream]]\nname = \"a\"\nservers = \"http://a\"\n[upstream.eject"
@@ -166,6 +181,7 @@ fn every_word_is_read() {
                 other => other.as_str(),
             };
             let more = match key.section {
+                SectionName::Listener => "address = \"fd:3\"\n",
                 SectionName::Upstream => "name = \"a\"\nservers = \"http://a\"\n",
                 _ => "",
             };

@@ -272,7 +272,7 @@ fn what_is_not_toml_does_not_hide_the_rest() {
 
 #[test]
 fn keys_in_the_wrong_place_are_sent_home() {
-    let text = "listen = \"0.0.0.0:8080\"\nroute = 3\n[server]\nupstream = \"http://b\"\npath = \"x\"\ntls = true\n[defaults]\nname = \"x\"\nattempts = 3\n[limits]\nconcurency = 3\n[log]\nlevel = [\"info\"]\n";
+    let text = "listen = \"0.0.0.0:8080\"\nroute = 3\n[server]\nupstream = \"http://b\"\ntls = true\n[defaults]\nname = \"x\"\nattempts = 3\n[limits]\nconcurency = 3\n[log]\nlevel = [\"info\"]\n";
     insta::assert_snapshot!(plain(text), @r##"
     error: unknown key `listen`
      --> raincheck.toml:1:1
@@ -296,49 +296,43 @@ fn keys_in_the_wrong_place_are_sent_home() {
       |
       = help: this is a key of [[route]] and [defaults]
 
-    error: unknown key `path`
+    error: unknown key `tls`
      --> raincheck.toml:5:1
       |
-    5 | path = "x"
-      | ^^^^
+    5 | tls = true
+      | ^^^ did you mean `tls_reload`?
       |
-      = help: this is a key of [store]
-
-    error: `tls` is not supported by this version
-     --> raincheck.toml:6:1
-      |
-    6 | tls = true
-      | ^^^
+      = help: this is a key of a table in `listen`, as in [[server.listen]]
 
     error: `name` cannot be common to all routes
-     --> raincheck.toml:8:1
+     --> raincheck.toml:7:1
       |
-    8 | name = "x"
+    7 | name = "x"
       | ^^^^
       |
       = help: write it in each [[route]]
 
     error: unknown key `attempts`
-     --> raincheck.toml:9:1
+     --> raincheck.toml:8:1
       |
-    9 | attempts = 3
+    8 | attempts = 3
       | ^^^^^^^^
       |
       = help: this is a key of `retry` in a [[route]]
 
     error: unknown key `concurency`
-      --> raincheck.toml:11:1
+      --> raincheck.toml:10:1
        |
-    11 | concurency = 3
+    10 | concurency = 3
        | ^^^^^^^^^^ did you mean `concurrency`?
 
     error: bad value for `level`: found an array
-      --> raincheck.toml:13:9
+      --> raincheck.toml:12:9
        |
-    13 | level = ["info"]
+    12 | level = ["info"]
        |         ^^^^^^^^ expected one of "error", "warn", "info", "debug", "trace"
 
-    9 errors
+    8 errors
     "##);
 }
 

@@ -22,6 +22,8 @@ pub const RESPONSE_HEADERS: usize = 100;
 pub const LISTEN_BACKLOG: i32 = 4096;
 /// Open client connections; further ones wait in the backlog.
 pub const CONNECTIONS: usize = 50_000;
+/// How long a client may take for what comes before HTTP: TLS, the PROXY protocol.
+pub const CLIENT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to send a request head.
 pub const CLIENT_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may send nothing while it owes us request body bytes.

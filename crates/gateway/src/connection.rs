@@ -3,6 +3,7 @@
 mod close;
 mod drive;
 mod flood;
+mod front;
 mod http1;
 mod http2;
 pub(crate) mod pulse;
@@ -29,6 +30,7 @@ use drive::End;
 use pulse::{Flight, Pulse};
 use sniff::{Protocol, Sniffed};
 use socket::Wire;
+use stream::Raw;
 use tracked::Tracked;
 
 /// Serves what is HTTP from its first byte.
@@ -37,6 +39,24 @@ pub(crate) struct Plain;
 impl<S: Wire, H: Handler> Serve<S, H> for Plain {
     async fn serve(stream: S, handler: Arc<H>, peer: Peer, shared: &Shared) {
         serve(stream, handler, peer, shared).await;
+    }
+}
+
+/// Serves what has TLS or a PROXY protocol header in front of HTTP, and all that is not TCP.
+pub(crate) struct Fronted;
+
+impl<H: Handler> Serve<Raw, H> for Fronted {
+    async fn serve(raw: Raw, handler: Arc<H>, peer: Peer, shared: &Shared) {
+        let Some((stream, peer, protocol)) = front::enter(raw, peer, shared).await else {
+            return;
+        };
+        match protocol {
+            None => serve(stream, handler, peer, shared).await,
+            Some(protocol) => {
+                let first = Sniffed::default();
+                serve_as(protocol, stream, first, handler, peer, shared).await;
+            }
+        }
     }
 }
 
@@ -50,6 +70,18 @@ async fn serve<H: Handler, S: Wire>(mut stream: S, handler: Arc<H>, peer: Peer, 
         () = shared.switch.reached(Wish::Drain) => Protocol::Nothing,
         () = tokio::time::sleep(shared.options.head_timeout) => Protocol::Nothing,
     };
+    serve_as(protocol, stream, first, handler, peer, shared).await;
+}
+
+/// Serves one connection whose protocol is known.
+async fn serve_as<H: Handler, S: Wire>(
+    protocol: Protocol,
+    stream: S,
+    first: Sniffed,
+    handler: Arc<H>,
+    peer: Peer,
+    shared: &Shared,
+) {
     // Each request has a handle on it.
     let peer = Arc::new(peer);
     let served = Served {

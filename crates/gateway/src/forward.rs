@@ -35,6 +35,9 @@ pub(crate) use origin::Said;
 /// Fields that are added on the way, here and with each attempt: room for them is made once.
 const OURS: usize = 11;
 
+/// The subject of a client's certificate, as RFC 4514 writes it.
+const CLIENT_SUBJECT: HeaderName = HeaderName::from_static("raincheck-client-subject");
+
 /// Makes upstream heads. One serves all requests of a process.
 pub(crate) struct Forwarder {
     trusted: Trusted,
@@ -81,6 +84,11 @@ impl Forwarder {
         };
         headers.append(header::VIA, via.clone());
         Origin::new(peer, &host, trusted).describe(&mut headers);
+        if let Some(secure) = &peer.secure
+            && let Some(subject) = &secure.subject
+        {
+            headers.insert(CLIENT_SUBJECT, subject.clone());
+        }
         trace::ensure(&mut headers, &*self.ambient);
         Ok(RequestHead {
             method: parts.method,

@@ -22,6 +22,7 @@ mod intake;
 mod listener;
 mod options;
 mod peer;
+mod proxy;
 mod refusals;
 pub mod server;
 pub mod service;
@@ -29,7 +30,9 @@ mod sync_mode;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod ticket;
+mod tls;
 mod trusted;
 
 pub use options::Options;
+pub use tls::{CertificateFiles, Tls, TlsError, TlsFiles};
 pub use trusted::Trusted;

@@ -1,12 +1,13 @@
 //! Whom a request came from.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::HeaderValue;
 
 use crate::address::Address;
 use crate::forward::Said;
+use crate::tls::Secure;
 
 /// Whom a request came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Peer {
     /// What upstreams are told of the client: written with the first request, as nearly all
     /// requests of a connection are for one host.
     pub(crate) said: OnceLock<Said>,
+    /// What TLS told of the client; none: there was no TLS.
+    pub(crate) secure: Option<Arc<Secure>>,
 }
 
 impl Peer {
@@ -40,6 +43,7 @@ impl Peer {
             connection,
             client: client.unwrap_or(unknown),
             said: OnceLock::new(),
+            secure: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One log line for each refused request, at a bounded rate: whoever floods us with nonsense must
 //! not fill the disk with what we say about it.
 
+use std::io;
 use std::num::NonZeroU32;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,7 +11,7 @@ use raincheck_core::id::{JobId, RouteName};
 use raincheck_core::limits;
 use raincheck_core::problem::ProblemCode;
 
-use crate::server::Peer;
+use crate::server::{Address, Peer};
 
 /// The lines of the whole process: it has one log.
 static LINES: LazyLock<Lines> = LazyLock::new(|| Lines::new(limits::REFUSAL_LINES_PER_SECOND));
@@ -67,6 +68,15 @@ pub(crate) fn say_repetition(route: &RouteName, job: JobId, by: &'static str, go
     } else {
         tracing::info!(%route, %job, by, got, "repeated request");
     }
+}
+
+/// Says why a connection was refused before HTTP began.
+pub(crate) fn say_of_connection(client: &Address, reason: &str, error: Option<&io::Error>) {
+    let Some(unsaid) = LINES.turn() else {
+        return;
+    };
+    let error = error.map(ToString::to_string).unwrap_or_default();
+    tracing::info!(%client, reason, error, unsaid, "connection refused");
 }
 
 #[cfg(test)]

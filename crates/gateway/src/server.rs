@@ -22,12 +22,14 @@ use raincheck_telemetry::ListenerMetrics;
 
 use crate::accept::{self, AnySocket, Door, Serve};
 pub use crate::address::Address;
-use crate::connection::Plain;
+use crate::connection::{Fronted, Plain};
 use crate::drain::Switch;
 pub use crate::heir::Heir;
 use crate::heir::Inherited;
 pub use crate::listener::Bound;
 pub use crate::peer::Peer;
+use crate::tls::Tls;
+use crate::trusted::Trusted;
 
 /// Any error of a body.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -66,6 +68,8 @@ pub struct ServerOptions {
     /// How long a client may take to send a request head, from its first byte, or from the start
     /// of the connection.
     pub head_timeout: Duration,
+    /// How long a client may take for what comes before HTTP: TLS, the PROXY protocol.
+    pub handshake_timeout: Duration,
     /// How long a client may take nothing while we have response bytes for it.
     pub write_idle_timeout: Duration,
     /// How long a connection may stay open between two requests.
@@ -93,6 +97,7 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             head_timeout: limits::CLIENT_HEAD_TIMEOUT,
+            handshake_timeout: limits::CLIENT_HANDSHAKE_TIMEOUT,
             write_idle_timeout: limits::CLIENT_WRITE_IDLE_TIMEOUT,
             keep_alive_timeout: limits::CLIENT_KEEP_ALIVE_TIMEOUT,
             linger_timeout: Duration::from_secs(5),
@@ -112,6 +117,18 @@ impl Default for ServerOptions {
 pub struct Front {
     /// What is counted of the connections.
     pub metrics: ListenerMetrics,
+    /// TLS; none: plain text.
+    pub tls: Option<Arc<Tls>>,
+    /// Whose PROXY protocol headers are believed. They must send one, and nobody else may connect.
+    /// None: nobody sends one.
+    pub proxies: Option<Trusted>,
+}
+
+impl Front {
+    /// Whether HTTP begins with the first byte.
+    fn is_open(&self) -> bool {
+        self.tls.is_none() && self.proxies.is_none()
+    }
 }
 
 /// Starts servers.
@@ -143,11 +160,14 @@ impl Server {
         options: ServerOptions,
     ) -> io::Result<ServerHandle> {
         let local = bound.address().clone();
+        let open = front.is_open();
         let shared = Arc::new(Shared::new(options, local, front));
         Ok(match bound.listen()? {
             // Plain TCP is served as what it is: what all others need costs it nothing.
-            AnySocket::Tcp(listener) => Self::serve::<_, _, Plain>(listener, handler, shared),
-            listener => Self::serve::<_, _, Plain>(listener, handler, shared),
+            AnySocket::Tcp(listener) if open => {
+                Self::serve::<_, _, Plain>(listener, handler, shared)
+            }
+            listener => Self::serve::<_, _, Fronted>(listener, handler, shared),
         })
     }
 
@@ -221,6 +241,11 @@ impl ServerHandle {
     /// Where it listens.
     pub fn address(&self) -> &Address {
         &self.shared.local
+    }
+
+    /// Whether clients speak TLS.
+    pub fn is_secure(&self) -> bool {
+        self.shared.front.tls.is_some()
     }
 
     /// Connections that are open now.

@@ -1,6 +1,7 @@
 //! The binary: reads the command line, does what it says, tells how that went.
 
 mod ambient;
+mod certificates;
 mod cli;
 mod client;
 mod demo;

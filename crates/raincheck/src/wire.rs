@@ -25,6 +25,7 @@ use raincheck_store_local::{LocalStore, OpenError};
 use raincheck_telemetry::{Metrics, StoreMetrics};
 use raincheck_upstreams::Upstreams;
 
+use crate::certificates::Certificates;
 use crate::listen::Ports;
 
 /// A gateway that runs.
@@ -58,6 +59,7 @@ pub fn start(
     plan: Plan,
     store: Opened,
     ports: Ports,
+    certificates: &Certificates,
     ambient: Arc<dyn Ambient>,
     reload: Option<Arc<dyn Reload>>,
 ) -> anyhow::Result<Gateway> {
@@ -97,14 +99,16 @@ pub fn start(
     let api = Arc::new(Api::new(runner.clone(), Arc::clone(&metrics), api));
     let local: Box<dyn Local> = Box::new(JobApi(Arc::clone(&api)));
     let service = Arc::new(Service::new(runner.clone(), gateway, Some(local)));
-    let fronts = plan.server.listen.iter().map(|one| front(one, &metrics));
+    certificates.count(&metrics);
+    let front = |one| front(one, certificates, &metrics);
+    let fronts = plan.server.listen.iter().map(front);
     let public = ports.public.into_iter().zip(fronts);
     let public = public
         .map(|(bound, front)| {
             Server::start_behind(bound, front, Arc::clone(&service), options.clone())
         })
         .collect::<Result<_, _>>()?;
-    let fronts = plan.admin.listen.iter().map(|one| front(one, &metrics));
+    let fronts = plan.admin.listen.iter().map(front);
     let admin = ports.admin.into_iter().zip(fronts).next();
     let admin = admin
         .map(|(bound, front)| {
@@ -125,9 +129,11 @@ pub fn attempts(plan: &Plan) -> usize {
 }
 
 /// What stands between a listener's socket and HTTP.
-fn front(listener: &Listener, metrics: &Metrics) -> Front {
+fn front(listener: &Listener, certificates: &Certificates, metrics: &Metrics) -> Front {
     Front {
         metrics: metrics.listener(&listener.address.to_string()),
+        tls: certificates.of(listener),
+        proxies: listener.proxy_protocol.as_ref().map(trusted),
     }
 }
 
@@ -147,6 +153,7 @@ pub fn table(routes: Vec<Route>) -> anyhow::Result<RouteTable> {
 fn server_options(plan: &Plan) -> ServerOptions {
     ServerOptions {
         head_timeout: plan.server.header_timeout,
+        handshake_timeout: plan.server.handshake_timeout,
         write_idle_timeout: plan.server.write_timeout,
         keep_alive_timeout: plan.server.keep_alive,
         connections_max: plan.server.max_connections,

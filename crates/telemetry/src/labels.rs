@@ -63,6 +63,24 @@ pub struct ProblemLabel {
     pub code: &'static str,
 }
 
+/// Connections of a listener that ended before a request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RefusedLabel {
+    /// Where it listens, as the config says it.
+    pub listener: String,
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// Loads of a listener's certificates.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LoadLabel {
+    /// Where it listens, as the config says it.
+    pub listener: String,
+    /// What came of it.
+    pub result: &'static str,
+}
+
 /// A listener.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ListenerLabel {

@@ -358,7 +358,10 @@ mod tests {
         let own = metrics.route(&route).unwrap();
         own.answer(Answer::Ticket, 202, Duration::from_millis(3));
         own.attempt(true, Duration::from_secs(2));
-        metrics.listener("[::]:80").opened();
+        let listener = metrics.listener("[::]:80");
+        listener.opened();
+        listener.refused("tls");
+        listener.certificates("ok", 2_000_000_000);
         metrics.problem(raincheck_core::problem::ProblemCode::QueueFull);
         let server = ServerNow {
             upstream: "app".to_owned(),

@@ -120,6 +120,30 @@ pub const CONNECTIONS: Name = Name {
     meaning: "Connections of clients that were accepted.",
     since: "0.1.0",
 };
+/// Connections that were refused.
+pub const CONNECTIONS_REFUSED: Name = Name {
+    name: "raincheck_connections_refused_total",
+    kind: "counter",
+    labels: "listener, reason (not_a_proxy, proxy_header, tls, timeout, flood)",
+    meaning: "Connections that were ended for what came before HTTP, or for a flood of frames.",
+    since: "0.1.0",
+};
+/// Loads of certificates.
+pub const CERTIFICATE_LOADS: Name = Name {
+    name: "raincheck_tls_loads_total",
+    kind: "counter",
+    labels: "listener, result (ok, unreadable, empty, unusable, mismatch)",
+    meaning: "Loads of a listener's certificates. After any but `ok` the old ones stay in use.",
+    since: "0.1.0",
+};
+/// When certificates expire.
+pub const CERTIFICATE_EXPIRY: Name = Name {
+    name: "raincheck_tls_expires_timestamp_seconds",
+    kind: "gauge",
+    labels: "listener",
+    meaning: "When the first of a listener's certificates in use expires, as Unix time.",
+    since: "0.1.0",
+};
 
 /// Whether a server may be used.
 pub const UPSTREAM_USABLE: Name = Name {
@@ -147,7 +171,7 @@ pub const UPSTREAM_EJECTIONS: Name = Name {
 };
 
 /// All of them.
-pub const ALL: [Name; 14] = [
+pub const ALL: [Name; 19] = [
     REQUESTS,
     ANSWER_SECONDS,
     ATTEMPTS,
@@ -162,6 +186,11 @@ pub const ALL: [Name; 14] = [
     DUPLICATES,
     COMMIT_SECONDS,
     COMMIT_CHANGES,
+    CONNECTIONS_OPEN,
+    CONNECTIONS,
+    CONNECTIONS_REFUSED,
+    CERTIFICATE_LOADS,
+    CERTIFICATE_EXPIRY,
 ];
 
 /// docs/reference/metrics.md, printed from [`ALL`].

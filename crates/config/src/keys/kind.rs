@@ -13,6 +13,8 @@ pub enum Kind {
     Address,
     /// The permissions of a file.
     FileMode,
+    /// Certificates, one or several.
+    Certificates,
     /// A directory.
     Directory,
     /// A prefix of URL paths.
@@ -82,6 +84,10 @@ impl Kind {
             Self::Address => {
                 r#"an address such as "0.0.0.0:8080", "[::]:8080", "unix:/run/raincheck.sock" or "fd:raincheck.socket""#.into()
             }
+            Self::Certificates => {
+                "a table such as { certificate = \"site.pem\", key = \"site.key\" }, or an array of them"
+                    .into()
+            }
             Self::FileMode => r#"octal permissions such as "0660""#.into(),
             Self::UpstreamName => "1 to 64 letters, digits, '-', '_' or '.'".into(),
             Self::Servers => {
@@ -130,6 +136,7 @@ impl Kind {
             Self::ListenerOrOff => "listener or `\"off\"`".into(),
             Self::Address => "address".into(),
             Self::FileMode => "octal permissions".into(),
+            Self::Certificates => "table or tables".into(),
             Self::Directory => "directory".into(),
             Self::UrlPath => "path".into(),
             Self::PublicUrl => "URL".into(),

@@ -48,6 +48,11 @@ pub(super) async fn close<S: Wire>(
     let parting = parting.map(|refusal| refusal.answer(seen.is_head()));
     let sending = seen.is_mid_head() || seen.is_mid_body();
     if parting.is_none() && guard.refusal().is_none() && !sending && !unread {
+        let socket = guard.get_mut();
+        if socket.says_goodbye() {
+            let goodbye = socket.shutdown();
+            let _ = tokio::time::timeout(shared.options.linger_timeout, goodbye).await;
+        }
         return;
     }
     // A socket that is closed with unread bytes resets the connection, and the client may lose what

@@ -2,26 +2,40 @@
 //!
 //! PING, SETTINGS, PRIORITY, resets, empty DATA and the like cost the sender next to nothing and us
 //! an answer or a lookup each. What they add up to is allowed in proportion to the payload of the
-//! connection, and to its age; a client far beyond that is closed.
+//! connection, and to its age; a client beyond that is told to calm down, and its connection ended.
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 /// Bytes in front of the first frame: the preface.
 const PREFACE: usize = 24;
 /// Bytes of a frame's head.
 const HEAD: usize = 9;
-/// Bytes of overhead that no client has to explain.
-const FREE: u64 = 1024 * 1024;
-/// Bytes of overhead a second of a connection's age allows: some 60 PINGs.
+/// Overhead of one frame at least, whatever its length: it is looked at all the same.
+const FRAME: u64 = 16;
+/// Overhead that no client has to explain: some two thousand frames.
+const FREE: u64 = 32 * 1024;
+/// Overhead that a second of a connection's age allows: some 60 frames.
 const PER_SECOND: u64 = 1024;
-/// One byte of overhead for so many bytes that we have sent: they are acknowledged by window
-/// updates.
+/// One byte of overhead for so many bytes of answers: they are acknowledged by window updates.
 const WRITTEN_PER_BYTE: u64 = 16;
+/// Overhead that each frame of an answer allows: some clients acknowledge each, twice.
+const PER_ANSWER: u64 = 64;
+/// `GOAWAY` for stream 0 with the code `ENHANCE_YOUR_CALM` (RFC 9113 sections 6.8 and 7). It says
+/// of no stream that it was not processed.
+const CALM_DOWN: [u8; 17] = [
+    0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0xb,
+];
+/// Bytes that are dropped at most: whoever sends more does not listen.
+const DROPPED_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes that are read and dropped at a time.
+const DROPPED_BYTES: usize = 4 * 1024;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -31,18 +45,34 @@ const HEADERS: u8 = 1;
 pub(super) struct Flood<S> {
     inner: S,
     scan: Scan,
+    /// Our own frames.
+    sent: Scan,
     began: Instant,
-    written: u64,
+    linger: Duration,
+    parting: Option<Parting>,
 }
 
-/// Where in the frames a client's bytes are, and what they were.
+/// The end of a connection whose client has sent too much: it is told so, and its bytes are dropped
+/// for a while, as a socket that is closed with unread bytes takes back what was said last.
+#[derive(Debug)]
+struct Parting {
+    /// How much of what it is told has been written; none where we are in the middle of a frame.
+    told: usize,
+    dropped: usize,
+    until: Pin<Box<Sleep>>,
+}
+
+/// Where in the frames of one side the bytes are, and what they were.
 #[derive(Debug, Default)]
 struct Scan {
     skip: usize,
     head: [u8; HEAD],
     head_len: usize,
+    /// Of frames without payload: bytes, or [`FRAME`] for each where that is more.
     overhead: u64,
     payload: u64,
+    /// Frames with payload.
+    frames: u64,
 }
 
 impl Scan {
@@ -76,64 +106,119 @@ impl Scan {
         }
     }
 
+    /// Whether the next byte begins a frame.
+    fn is_between(&self) -> bool {
+        self.skip == 0 && self.head_len == 0
+    }
+
+    fn carries(&mut self, len: u32) {
+        self.payload += u64::from(len);
+        self.frames += 1;
+    }
+
     /// Counts the frame whose head has come.
     fn frame(&mut self) {
         let [high, middle, low, kind, ..] = self.head;
         let len = u32::from_be_bytes([0, high, middle, low]);
         self.skip = usize::try_from(len).unwrap_or(usize::MAX);
         match kind {
-            HEADERS => self.payload += u64::from(len),
-            DATA if len > 0 => self.payload += u64::from(len),
-            _ => self.overhead += u64::from(len) + HEAD as u64,
+            HEADERS => self.carries(len),
+            DATA if len > 0 => self.carries(len),
+            _ => self.overhead += (u64::from(len) + HEAD as u64).max(FRAME),
         }
     }
 }
 
 impl<S> Flood<S> {
-    /// Watches a connection from its preface on.
-    pub(super) fn new(inner: S) -> Self {
+    /// Watches a connection from its preface on. Whoever floods us is listened to for so long after
+    /// it was told to stop.
+    pub(super) fn new(inner: S, linger: Duration) -> Self {
         Self {
             inner,
             scan: Scan::new(),
+            sent: Scan::default(),
             began: Instant::now(),
-            written: 0,
+            linger,
+            parting: None,
         }
     }
 
     fn is_flooded(&self) -> bool {
-        let earned = self.scan.payload + self.written / WRITTEN_PER_BYTE;
+        let answers = self.sent.payload / WRITTEN_PER_BYTE + self.sent.frames * PER_ANSWER;
+        let earned = self.scan.payload + answers;
         // The time is looked at only when the rest does not suffice.
         self.scan.overhead > FREE + earned
             && self.scan.overhead > FREE + earned + self.began.elapsed().as_secs() * PER_SECOND
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Flood<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Flood<S> {
+    /// Tells the client, and drops what it sends. Ready when the connection may end.
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(parting) = &mut self.parting else {
+            return Poll::Ready(());
+        };
+        if parting.until.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        while let Some(rest) = CALM_DOWN.get(parting.told..)
+            && !rest.is_empty()
+        {
+            match ready!(Pin::new(&mut self.inner).poll_write(cx, rest)) {
+                Ok(count) if count > 0 => parting.told += count,
+                _ => return Poll::Ready(()),
+            }
+        }
+        if ready!(Pin::new(&mut self.inner).poll_shutdown(cx)).is_err() {
+            return Poll::Ready(());
+        }
+        let mut space = [0; DROPPED_BYTES];
+        loop {
+            let mut buf = ReadBuf::new(&mut space);
+            let read = ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buf));
+            parting.dropped += buf.filled().len();
+            let enough = buf.filled().is_empty() || parting.dropped > DROPPED_BYTES_MAX;
+            if read.is_err() || enough {
+                return Poll::Ready(());
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Flood<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let from = buf.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
-        self.scan.take(buf.filled().get(from..).unwrap_or_default());
-        if self.is_flooded() {
-            return Poll::Ready(Err(io::Error::other(
-                "too many HTTP/2 frames without payload",
-            )));
+        if self.parting.is_none() {
+            let from = buf.filled().len();
+            ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+            self.scan.take(buf.filled().get(from..).unwrap_or_default());
+            if !self.is_flooded() {
+                return Poll::Ready(Ok(()));
+            }
+            buf.set_filled(from);
+            let told = match self.sent.is_between() {
+                true => 0,
+                false => CALM_DOWN.len(),
+            };
+            let until = Box::pin(tokio::time::sleep(self.linger));
+            self.parting = Some(Parting {
+                told,
+                dropped: 0,
+                until,
+            });
         }
-        Poll::Ready(Ok(()))
+        ready!(self.poll_part(cx));
+        Poll::Ready(Err(io::Error::other(Flooded)))
     }
 }
 
-impl<S: AsyncWrite + Unpin> Flood<S> {
-    fn count(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(count)) = written {
-            self.written += count as u64;
-        }
-        written
-    }
-}
+/// Why the connection of a flooding client ends.
+#[derive(Debug, thiserror::Error)]
+#[error("too many HTTP/2 frames without payload")]
+pub(super) struct Flooded;
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Flood<S> {
     fn poll_write(
@@ -141,8 +226,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Flood<S> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
-        self.count(written)
+        if self.parting.is_some() {
+            // Nothing more is said after the last word.
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let count = ready!(Pin::new(&mut self.inner).poll_write(cx, buf))?;
+        self.sent.take(buf.get(..count).unwrap_or_default());
+        Poll::Ready(Ok(count))
     }
 
     fn poll_write_vectored(
@@ -150,8 +240,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Flood<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
-        self.count(written)
+        if self.parting.is_some() {
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
+        let count = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, bufs))?;
+        let mut left = count;
+        for buf in bufs {
+            let taken = left.min(buf.len());
+            self.sent.take(buf.get(..taken).unwrap_or_default());
+            left -= taken;
+        }
+        Poll::Ready(Ok(count))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -159,10 +258,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Flood<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.parting.is_some() {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.inner).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.parting.is_some() {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
@@ -195,21 +300,24 @@ mod tests {
             for piece in stream.chunks(cut) {
                 scan.take(piece);
             }
-            assert_eq!((scan.payload, scan.overhead), (540, 15 + 9 + 17), "{cut}");
+            assert_eq!((scan.payload, scan.overhead), (540, 16 + 16 + 17), "{cut}");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn payload_and_age_pay_for_overhead() {
-        let mut flood = Flood::new(tokio::io::empty());
+        let mut flood = Flood::new(tokio::io::empty(), Duration::ZERO);
         flood.scan.overhead = FREE + 10_000;
         assert!(flood.is_flooded());
         flood.scan.payload = 10_000;
         assert!(!flood.is_flooded());
         flood.scan.payload = 0;
-        flood.written = 10_000 * WRITTEN_PER_BYTE;
+        flood.sent.payload = 10_000 * WRITTEN_PER_BYTE;
         assert!(!flood.is_flooded());
-        flood.written = 0;
+        flood.sent.payload = 0;
+        flood.sent.frames = 10_000 / PER_ANSWER + 1;
+        assert!(!flood.is_flooded());
+        flood.sent.frames = 0;
         tokio::time::advance(std::time::Duration::from_secs(10)).await;
         assert!(!flood.is_flooded());
     }

@@ -47,7 +47,10 @@ pub(super) async fn serve<H: Handler, S: Wire>(
                 .map(|response| response.map(|body| PacedBody::new(body, pace)))
         }
     });
-    let conn = builder.serve_connection(TokioIo::new(Flood::new(socket)), service);
+    let conn = builder.serve_connection(
+        TokioIo::new(Flood::new(socket, shared.options.linger_timeout)),
+        service,
+    );
     let mut conn = pin!(conn);
     let end = drive(
         conn.as_mut(),

@@ -21,6 +21,11 @@ pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin + 'static {
         None
     }
 
+    /// Whether a client must be told that the end of the stream is meant as one.
+    fn says_goodbye(&self) -> bool {
+        false
+    }
+
     /// Makes the close that follows look like a failure to the client, also where the end of a
     /// body is told by nothing but the end of the connection.
     fn abort(&self);
@@ -71,6 +76,11 @@ impl<S: Wire> Socket<S> {
     /// See [`Wire::give`]; none also while bytes wait that were read already.
     pub(crate) fn give(self) -> Option<OwnedFd> {
         self.first.is_empty().then(|| self.inner.give()).flatten()
+    }
+
+    /// See [`Wire::says_goodbye`].
+    pub(crate) fn says_goodbye(&self) -> bool {
+        self.inner.says_goodbye()
     }
 
     /// See [`Wire::abort`].

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::server::TlsStream;
 
 use super::socket::Wire;
 
@@ -23,8 +24,8 @@ pub(crate) enum Raw {
 macro_rules! each {
     ($self:expr, $stream:ident => $call:expr) => {
         match $self {
-            Raw::Tcp($stream) => $call,
-            Raw::Unix($stream) => $call,
+            Self::Tcp($stream) => $call,
+            Self::Unix($stream) => $call,
         }
     };
 }
@@ -90,5 +91,83 @@ impl AsyncWrite for Raw {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         each!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}
+
+/// A socket with what stands in front of HTTP behind it.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Open(Raw),
+    Tls(Box<TlsStream<Raw>>),
+}
+
+/// Calls the same method of whichever it is.
+macro_rules! either {
+    ($self:expr, $stream:ident => $call:expr) => {
+        match $self {
+            Self::Open($stream) => $call,
+            Self::Tls($stream) => $call,
+        }
+    };
+}
+
+impl Wire for Stream {
+    fn local(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Open(raw) => raw.local(),
+            Self::Tls(tls) => tls.get_ref().0.local(),
+        }
+    }
+
+    fn says_goodbye(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    fn abort(&self) {
+        // Without a goodbye the end of a TLS stream is a failure in itself.
+        match self {
+            Self::Open(raw) => raw.abort(),
+            Self::Tls(tls) => tls.get_ref().0.abort(),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        either!(self.get_mut(), stream => Pin::new(stream).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        either!(self.get_mut(), stream => Pin::new(stream).poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        either!(self.get_mut(), stream => Pin::new(stream).poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        either!(self, stream => stream.is_write_vectored())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self.get_mut(), stream => Pin::new(stream).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
     }
 }

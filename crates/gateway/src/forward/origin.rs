@@ -18,9 +18,6 @@ const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
-/// The scheme of a client's request. There is no other listener yet.
-const SCHEME: HeaderValue = HeaderValue::from_static("http");
-
 /// What a host makes of the fields about one client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Said {
@@ -36,6 +33,8 @@ pub(super) struct Origin<'a> {
     client: &'a HeaderValue,
     host: &'a HeaderValue,
     trusted: bool,
+    /// Whether the client came by TLS.
+    secure: bool,
 }
 
 impl<'a> Origin<'a> {
@@ -45,6 +44,7 @@ impl<'a> Origin<'a> {
             client: &peer.client,
             host,
             trusted,
+            secure: peer.secure.is_some(),
         }
     }
 
@@ -66,7 +66,9 @@ impl<'a> Origin<'a> {
         }
         if neither || common {
             continue_list(headers, FOR, self.client.clone());
-            headers.entry(PROTO).or_insert(SCHEME);
+            headers
+                .entry(PROTO)
+                .or_insert_with(|| HeaderValue::from_static(self.scheme()));
             headers.entry(HOST).or_insert_with(|| self.host.clone());
             headers.entry(PORT).or_insert_with(|| self.port());
         }
@@ -76,7 +78,7 @@ impl<'a> Origin<'a> {
     fn add(&self, headers: &mut HeaderMap, said: Said) {
         headers.append(FORWARDED, said.element);
         headers.append(FOR, self.client.clone());
-        headers.append(PROTO, SCHEME);
+        headers.append(PROTO, HeaderValue::from_static(self.scheme()));
         headers.append(HOST, said.host);
         headers.append(PORT, said.port);
     }
@@ -94,8 +96,13 @@ impl<'a> Origin<'a> {
     fn port(&self) -> HeaderValue {
         match Host::parse(self.host.as_bytes()).and_then(|host| host.port) {
             Some(port) => HeaderValue::from(port),
+            None if self.secure => HeaderValue::from_static("443"),
             None => HeaderValue::from_static("80"),
         }
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.secure { "https" } else { "http" }
     }
 
     /// Our element of `Forwarded`.
@@ -118,7 +125,8 @@ impl<'a> Origin<'a> {
             quote(host).as_bytes(),
             host,
             quote(host).as_bytes(),
-            b";proto=http",
+            b";proto=",
+            self.scheme().as_bytes(),
         ]
         .concat()
     }

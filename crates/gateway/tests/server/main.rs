@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod drain;
+mod flood;
 mod http1;
 mod http2;
 mod rig;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::load::warn;
 use super::{CheckArgs, ConfigArgs};
+use crate::certificates::Certificates;
 use crate::exit::Code;
 use crate::output::Output;
 
@@ -20,7 +21,7 @@ pub fn run(args: CheckArgs, out: Output) -> anyhow::Result<Code> {
         config: file.or(config.config),
         ..config
     };
-    match config.load() {
+    match config.load().and_then(certified) {
         Ok(plan) if out.is_json() => out.document(&document(&plan)).map(|()| Code::Ok),
         Ok(plan) => show(&plan, out).map(|()| Code::Ok),
         Err(error) => match error.downcast_ref::<Errors>() {
@@ -37,6 +38,12 @@ pub fn run(args: CheckArgs, out: Output) -> anyhow::Result<Code> {
 fn routes(plan: &Plan) -> Vec<Route> {
     let table = RouteTable::new(plan.routes.clone()).unwrap_or_default();
     table.iter().map(|route| (**route).clone()).collect()
+}
+
+/// Certificates are read too: they are as much a part of what would start.
+fn certified(plan: Plan) -> anyhow::Result<Plan> {
+    Certificates::load(&plan)?;
+    Ok(plan)
 }
 
 fn listeners(plan: &Plan) -> Vec<String> {

@@ -10,6 +10,7 @@ use raincheck_config::{Overrides, Plan};
 use raincheck_gateway::server::{Bound, Server, ServerOptions};
 
 use crate::ambient::System;
+use crate::certificates::Certificates;
 use crate::cli::DemoArgs;
 use crate::demo::backend::SlowBackend;
 use crate::demo::client::{self, Story};
@@ -67,7 +68,14 @@ async fn demo(args: DemoArgs, directory: &Scratch, out: Output) -> anyhow::Resul
             format!("{failure}; or try: raincheck demo --port 0"),
         )
     })?;
-    let gateway = wire::start(plan, store, ports, Arc::new(System), None)?;
+    let gateway = wire::start(
+        plan,
+        store,
+        ports,
+        &Certificates::default(),
+        Arc::new(System),
+        None,
+    )?;
     let told = tell(&gateway, &args, out);
     let stopped = tokio::select! {
         told = told => told.map(|()| args.once),

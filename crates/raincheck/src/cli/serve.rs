@@ -9,10 +9,11 @@ use anyhow::Context;
 use raincheck_api::Reload;
 use raincheck_config::Plan;
 use raincheck_config::plan::Format;
-use raincheck_gateway::server::Address;
+use raincheck_gateway::server::{Address, ServerHandle};
 use serde_json::json;
 
 use crate::ambient::System;
+use crate::certificates::Certificates;
 use crate::cli::load::warn;
 use crate::cli::{ConfigArgs, ServeArgs};
 use crate::exit::Code;
@@ -43,6 +44,7 @@ async fn serve(args: ServeArgs, plan: Plan, out: Output) -> anyhow::Result<Code>
     let origin = Origin::here()?;
     let mut signals = Signals::listen()?;
     let path = plan.store.path.clone();
+    let certificates = Arc::new(Certificates::load(&plan)?);
     let mut predecessor = match take_over {
         true => Predecessor::call(&path).context("the running process cannot be replaced")?,
         false => None,
@@ -58,6 +60,7 @@ async fn serve(args: ServeArgs, plan: Plan, out: Output) -> anyhow::Result<Code>
     let mut served = Served {
         config,
         plan,
+        certificates,
         ports,
         origin,
         out,
@@ -86,6 +89,7 @@ async fn serve(args: ServeArgs, plan: Plan, out: Output) -> anyhow::Result<Code>
 struct Served {
     config: ConfigArgs,
     plan: Plan,
+    certificates: Arc<Certificates>,
     ports: Ports,
     origin: Origin,
     out: Output,
@@ -101,13 +105,26 @@ impl Served {
     ) -> anyhow::Result<Option<Code>> {
         let plan = self.plan.clone();
         let hangups = Reloader::listen()?;
-        let reloader = Arc::new(Reloader::new(self.config.clone(), plan.clone(), self.out));
+        let reloader = Arc::new(Reloader::new(
+            self.config.clone(),
+            plan.clone(),
+            Arc::clone(&self.certificates),
+            self.out,
+        ));
         let mut calls = Calls::listen(&plan.store.path)?;
         let (grace, first_route) = (plan.server.grace, plan.routes.first());
         let first_route = first_route.map(|route| route.pattern.to_string());
         let again = Arc::clone(&reloader) as Arc<dyn Reload>;
+        let tls_reload = plan.server.tls_reload;
         let ports = self.ports.try_clone()?;
-        let gateway = wire::start(plan, store, ports, Arc::new(System), Some(again))?;
+        let gateway = wire::start(
+            plan,
+            store,
+            ports,
+            &self.certificates,
+            Arc::new(System),
+            Some(again),
+        )?;
         if let Some(predecessor) = predecessor {
             predecessor.serve(&gateway, self.ports.names());
         }
@@ -116,6 +133,7 @@ impl Served {
         let why = tokio::select! {
             why = gateway.until_stopped(signals) => why,
             never = reloader.run(hangups, &gateway.runner) => match never {},
+            never = self.certificates.watch(tls_reload) => match never {},
             why = self.replaced(&gateway, &mut calls, grace) => why,
         };
         drop(calls);
@@ -218,13 +236,13 @@ fn ready(gateway: &Gateway, route: Option<&str>, out: Output) -> anyhow::Result<
         env!("CARGO_PKG_VERSION")
     ));
     if let Some(admin) = &gateway.admin {
-        let (options, url) = reached(admin.address());
+        let (options, url) = reached(admin);
         out.say(format_args!(
             "  admin:  {options}{url} (jobs, health, metrics)"
         ));
     }
     if let (Some(server), Some(route)) = (gateway.public.first(), route) {
-        let (options, url) = reached(server.address());
+        let (options, url) = reached(server);
         out.say(format_args!(
             "  try:    curl -i {options}{url}    (first route: {route})"
         ));
@@ -232,14 +250,15 @@ fn ready(gateway: &Gateway, route: Option<&str>, out: Output) -> anyhow::Result<
     Ok(())
 }
 
-/// How curl reaches an address: options before the URL, and the URL.
-fn reached(address: &Address) -> (String, String) {
-    match address {
-        Address::Tcp(addr) => (String::new(), format!("http://{addr}/")),
+/// How curl reaches a listener: options before the URL, and the URL.
+fn reached(server: &ServerHandle) -> (String, String) {
+    let scheme = if server.is_secure() { "https" } else { "http" };
+    match server.address() {
+        Address::Tcp(addr) => (String::new(), format!("{scheme}://{addr}/")),
         Address::Unix(path) => {
             let path = path.as_deref().map(|path| path.display().to_string());
             let options = format!("--unix-socket {} ", path.unwrap_or_default());
-            (options, "http://localhost/".to_owned())
+            (options, format!("{scheme}://localhost/"))
         }
     }
 }

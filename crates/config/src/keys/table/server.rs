@@ -103,6 +103,23 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         section: SectionName::Server,
+        name: "handshake_timeout",
+        kind: Kind::Duration,
+        default: Is(r#""10s""#),
+        since: "0.1.0",
+        doc: "How long a client may take for what comes before HTTP: TLS, the PROXY protocol.",
+    },
+    Key {
+        section: SectionName::Server,
+        name: "tls_reload",
+        kind: Kind::Duration,
+        default: Is(r#""10s""#),
+        since: "0.1.0",
+        doc: "How often certificate files are looked at. Those that have changed are loaded for new \
+              connections; if they cannot be, the old ones stay.",
+    },
+    Key {
+        section: SectionName::Server,
         name: "body_timeout",
         kind: Kind::Duration,
         default: Is(r#""1m""#),

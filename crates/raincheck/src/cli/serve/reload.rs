@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use raincheck_api::{Refused, Reload};
 use raincheck_config::plan::{Admin, Format, Limits, Log, Server, Store};
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 
+use crate::certificates::Certificates;
 use crate::cli::ConfigArgs;
 use crate::cli::load::warn;
 use crate::output::Output;
@@ -26,6 +28,7 @@ pub struct Reloader {
     config: ConfigArgs,
     /// The plan this process was started with; what needs a restart stays as it says.
     started: Plan,
+    certificates: Arc<Certificates>,
     out: Output,
     /// One reload at a time: of two at once, the later one is the last in all of it.
     turn: Mutex<()>,
@@ -35,18 +38,26 @@ pub struct Reloader {
 struct Done {
     plan: Plan,
     routes: Difference,
+    /// What is wrong with certificate files: the old ones stay.
+    certificates: Vec<String>,
     /// Keys that say something else now and hold until a restart.
     restart: Vec<&'static str>,
 }
 
 impl Reloader {
     /// For the process that was started with this.
-    pub fn new(config: ConfigArgs, started: Plan, out: Output) -> Self {
+    pub fn new(
+        config: ConfigArgs,
+        started: Plan,
+        certificates: Arc<Certificates>,
+        out: Output,
+    ) -> Self {
         // Where log lines are for programs, mistakes are too.
         let json = out.is_json() || started.log.format == Format::Json;
         Self {
             config,
             started,
+            certificates,
             out: Output::new(json),
             turn: Mutex::new(()),
         }
@@ -84,6 +95,7 @@ impl Reloader {
             changed,
         } = &routes;
         tracing::info!(?added, ?removed, ?changed, "reloaded the routes");
+        let certificates = self.certificates.reload().await;
         let restart = settled(&self.started, &plan);
         if !restart.is_empty() {
             tracing::warn!(keys = ?restart, "these differ from the start and need a restart");
@@ -91,6 +103,7 @@ impl Reloader {
         Ok(Done {
             plan,
             routes,
+            certificates,
             restart,
         })
     }
@@ -128,6 +141,7 @@ impl Done {
         json!({
             "reloaded": true,
             "routes": { "added": added, "removed": removed, "changed": changed },
+            "certificates": { "not_loaded": self.certificates },
             "restart": self.restart,
             "warnings": self.plan.warnings,
         })
@@ -190,7 +204,7 @@ fn settled(started: &Plan, now: &Plan) -> Vec<&'static str> {
 }
 
 /// Every key of the section, and whether it says the same.
-fn server(was: &Server, now: &Server) -> [(&'static str, bool); 12] {
+fn server(was: &Server, now: &Server) -> [(&'static str, bool); 14] {
     let Server {
         listen,
         // What it presets is in the routes.
@@ -201,6 +215,8 @@ fn server(was: &Server, now: &Server) -> [(&'static str, bool); 12] {
         trusted_proxies: proxies,
         grace,
         header_timeout: header,
+        handshake_timeout: handshake,
+        tls_reload,
         body_timeout: body,
         write_timeout: write,
         keep_alive,
@@ -215,6 +231,11 @@ fn server(was: &Server, now: &Server) -> [(&'static str, bool); 12] {
         ("server.trusted_proxies", *proxies == was.trusted_proxies),
         ("server.grace", *grace == was.grace),
         ("server.header_timeout", *header == was.header_timeout),
+        (
+            "server.handshake_timeout",
+            *handshake == was.handshake_timeout,
+        ),
+        ("server.tls_reload", *tls_reload == was.tls_reload),
         ("server.body_timeout", *body == was.body_timeout),
         ("server.write_timeout", *write == was.write_timeout),
         ("server.keep_alive", *keep_alive == was.keep_alive),
@@ -280,6 +301,8 @@ mod tests {
         trusted_proxies = ["10.0.0.0/8"]
         grace = "1s"
         header_timeout = "1s"
+        handshake_timeout = "1s"
+        tls_reload = "1s"
         body_timeout = "1s"
         write_timeout = "1s"
         keep_alive = "1s"
@@ -309,6 +332,7 @@ mod tests {
                 !matches!(
                     key.section,
                     SectionName::Listener
+                        | SectionName::Certificate
                         | SectionName::Upstream
                         | SectionName::Eject
                         | SectionName::Health
