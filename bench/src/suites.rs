@@ -3,6 +3,7 @@
 mod accept;
 mod auto;
 mod bodies;
+mod duplicates;
 mod life;
 mod relay;
 mod start;
@@ -13,7 +14,15 @@ use crate::context::Context;
 use crate::report::Section;
 
 /// The suites in the order in which they run and are reported.
-pub const NAMES: [&str; 6] = ["relay", "accept", "life", "auto", "bodies", "start"];
+pub const NAMES: [&str; 7] = [
+    "relay",
+    "accept",
+    "life",
+    "auto",
+    "bodies",
+    "start",
+    "duplicates",
+];
 
 /// The body of a small request.
 pub const BODY: [u8; 1024] = [b'x'; 1024];
@@ -27,6 +36,7 @@ pub async fn run(name: &str, context: &Context) -> Result<Section> {
         "auto" => auto::run(context).await,
         "bodies" => bodies::run(context).await,
         "start" => start::run(context).await,
+        "duplicates" => duplicates::run(context).await,
         other => bail!("there is no suite {other}"),
     }
 }

@@ -211,14 +211,14 @@ impl Fields {
         self.0.update(bytes);
     }
 
-    /// Name, number of values, values. A host means the same in any case.
+    /// Name, number of values, values. A host means the same in any case and behind any port.
     fn add_header(&mut self, headers: &HeaderMap, name: &HeaderName) {
         let values = headers.get_all(name);
         self.add(name.as_str().as_bytes());
         self.add(&(values.iter().count() as u64).to_le_bytes());
         for value in values {
             match name == HOST {
-                true => self.add(&value.as_bytes().to_ascii_lowercase()),
+                true => self.add(&host(value.as_bytes()).to_ascii_lowercase()),
                 false => self.add(HeaderValue::as_bytes(value)),
             }
         }
@@ -230,6 +230,15 @@ impl Fields {
             *to = from;
         }
         first
+    }
+}
+
+/// A host without its port.
+fn host(value: &[u8]) -> &[u8] {
+    let colon = value.iter().rposition(|byte| *byte == b':');
+    match colon.and_then(|at| value.split_at_checked(at)) {
+        Some((name, port)) if port.iter().skip(1).all(u8::is_ascii_digit) => name,
+        _ => value,
     }
 }
 

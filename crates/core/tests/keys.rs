@@ -157,6 +157,10 @@ fn the_same_request_claims_the_same() {
         assert_eq!(claim, first.claim());
         assert_eq!(claim, first.with("user-agent", "wget").claim());
         assert_eq!(claim, first.with("host", "A.example").claim());
+        assert_eq!(claim, first.with("host", "a.example:8080").claim());
+        let six = first.with("host", "[::1]").claim();
+        assert_eq!(six, first.with("host", "[::1]:80").claim());
+        assert_ne!(six, first.with("host", "[::2]:80").claim());
         assert_eq!(
             claim.by,
             match key {
