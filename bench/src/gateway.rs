@@ -19,6 +19,8 @@ pub struct Gateway {
     pub process: Process,
     /// Where clients are served.
     pub address: SocketAddr,
+    /// All listeners, in the order of the config.
+    pub listeners: Vec<SocketAddr>,
 }
 
 /// A data directory with a config beside it; several starts may share it.
@@ -30,12 +32,17 @@ pub struct Home {
 impl Home {
     /// An empty directory under `data` with a config of these routes.
     pub fn new(data: &Path, routes: &str) -> Result<Self> {
+        Self::listening(data, "\"127.0.0.1:0\"", routes)
+    }
+
+    /// The same with these listeners, written as the config has them.
+    pub fn listening(data: &Path, listen: &str, routes: &str) -> Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("raincheck-")
             .tempdir_in(data)?;
         let store = directory.path().join("store");
         let config = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
+            "[server]\nlisten = {listen}\n[admin]\nlisten = \"127.0.0.1:0\"\n\
              [store]\npath = \"{}\"\n{routes}",
             store.display(),
         );
@@ -64,11 +71,17 @@ impl Home {
             format!("raincheck said: {talk}")
         })?;
         let ready: serde_json::Value = serde_json::from_str(&line).context("the ready line")?;
-        let address = ready["listen"]
-            .as_str()
-            .context("listen of the ready line")?
-            .parse()?;
-        Ok(Gateway { process, address })
+        let listeners: Vec<SocketAddr> = ready["listeners"]
+            .as_array()
+            .context("listeners of the ready line")?
+            .iter()
+            .filter_map(|address| address.as_str()?.parse().ok())
+            .collect();
+        Ok(Gateway {
+            process,
+            address: *listeners.first().context("a listener")?,
+            listeners,
+        })
     }
 }
 

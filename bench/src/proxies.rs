@@ -21,7 +21,7 @@ use crate::process::Process;
 const READY: Duration = Duration::from_secs(20);
 
 /// Sizes of the backend's answers, by path.
-pub const BODIES: [(&str, usize); 3] = [("1k", 1 << 10), ("64k", 64 << 10), ("10m", 10 << 20)];
+const BODIES: [(&str, usize); 3] = [("1k", 1 << 10), ("64k", 64 << 10), ("10m", 10 << 20)];
 
 /// A relay to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub struct Proxy {
     pub plain: SocketAddr,
     /// Where it speaks HTTP/2 without TLS.
     pub http2: SocketAddr,
+    /// Where it speaks either behind TLS.
+    pub secure: SocketAddr,
     /// Stops with this value: what it runs on.
     _files: Files,
 }
@@ -71,28 +73,65 @@ enum Files {
 
 impl Proxy {
     /// Starts a relay in front of a backend and waits until it listens.
-    pub async fn start(kind: Kind, context: &Context, backend: SocketAddr) -> Result<Self> {
+    pub async fn start(kind: Kind, context: &Context, behind: &Behind) -> Result<Self> {
         match kind {
-            Kind::Nginx => nginx(context, backend).await,
-            Kind::HaProxy => haproxy(context, backend).await,
-            Kind::Sync => raincheck(kind, "sync", context, backend).await,
-            Kind::Auto => raincheck(kind, "auto", context, backend).await,
+            Kind::Nginx => nginx(context, behind).await,
+            Kind::HaProxy => haproxy(context, behind).await,
+            Kind::Sync => raincheck(kind, "sync", context, behind).await,
+            Kind::Auto => raincheck(kind, "auto", context, behind).await,
         }
+    }
+}
+
+/// What all relays have in common: their backend, and the certificate that they show.
+#[derive(Debug)]
+pub struct Behind {
+    backend: Backend,
+    certificate: Certificate,
+}
+
+impl Behind {
+    /// Starts the backend and makes the certificate.
+    pub async fn start(context: &Context) -> Result<Self> {
+        Ok(Self {
+            backend: Backend::start(context).await?,
+            certificate: Certificate::new(context)?,
+        })
+    }
+}
+
+/// A certificate that nobody trusts, and its key, as files.
+#[derive(Debug)]
+struct Certificate {
+    directory: TempDir,
+}
+
+impl Certificate {
+    fn new(context: &Context) -> Result<Self> {
+        let directory = directory(context, "certificate-")?;
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+        let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        std::fs::write(directory.path().join("chain.pem"), &chain)?;
+        std::fs::write(directory.path().join("key.pem"), &key)?;
+        std::fs::write(directory.path().join("both.pem"), chain + &key)?;
+        Ok(Self { directory })
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
     }
 }
 
 /// The backend: one worker of nginx, with its answers in memory.
 #[derive(Debug)]
-pub struct Backend {
-    /// Where it listens.
-    pub address: SocketAddr,
+struct Backend {
+    address: SocketAddr,
     _process: Process,
     _directory: TempDir,
 }
 
 impl Backend {
-    /// Starts it and waits until it listens.
-    pub async fn start(context: &Context) -> Result<Self> {
+    async fn start(context: &Context) -> Result<Self> {
         let directory = directory(context, "backend-")?;
         for (name, size) in BODIES {
             std::fs::write(directory.path().join(name), vec![b'x'; size])?;
@@ -116,14 +155,21 @@ impl Backend {
     }
 }
 
-async fn nginx(context: &Context, backend: SocketAddr) -> Result<Proxy> {
+async fn nginx(context: &Context, behind: &Behind) -> Result<Proxy> {
+    let backend = behind.backend.address;
+    let (chain, key) = (
+        behind.certificate.file("chain.pem"),
+        behind.certificate.file("key.pem"),
+    );
     let directory = directory(context, "nginx-")?;
-    let (plain, http2) = (free_address()?, free_address()?);
+    let (plain, http2, secure) = (free_address()?, free_address()?, free_address()?);
     let server = format!(
         "upstream backend {{ server {backend}; keepalive 10000; \
          keepalive_requests 1000000000; }}\n\
          server {{ listen {plain} reuseport backlog=4096;\n\
          listen {http2} http2 reuseport backlog=4096;\n\
+         listen {secure} ssl http2 reuseport backlog=4096;\n\
+         ssl_certificate {chain}; ssl_certificate_key {key};\n\
          location / {{ proxy_pass http://backend; proxy_http_version 1.1;\n\
          proxy_max_temp_file_size 0;\n\
          proxy_set_header Connection \"\"; proxy_set_header Host $http_host;\n\
@@ -138,6 +184,7 @@ async fn nginx(context: &Context, backend: SocketAddr) -> Result<Proxy> {
         process,
         plain,
         http2,
+        secure,
         _files: Files::Directory {
             _directory: directory,
         },
@@ -167,9 +214,11 @@ fn start_nginx(home: &Path, workers: usize, servers: &str) -> Result<Process> {
 /// Files that a server may have open: what this process may, as nobody may allow themselves more.
 const DESCRIPTORS: u32 = 20_000;
 
-async fn haproxy(context: &Context, backend: SocketAddr) -> Result<Proxy> {
+async fn haproxy(context: &Context, behind: &Behind) -> Result<Proxy> {
+    let backend = behind.backend.address;
+    let both = behind.certificate.file("both.pem");
     let directory = directory(context, "haproxy-")?;
-    let (plain, http2) = (free_address()?, free_address()?);
+    let (plain, http2, secure) = (free_address()?, free_address()?, free_address()?);
     let workers = std::thread::available_parallelism()?.get();
     // Without `no strict-limits` it would want two descriptors for each connection.
     let config = format!(
@@ -179,6 +228,7 @@ async fn haproxy(context: &Context, backend: SocketAddr) -> Result<Proxy> {
          \x20 timeout queue 60s\n\
          frontend clients\n  bind {plain} backlog 4096\n\
          \x20 bind {http2} backlog 4096 proto h2\n\
+         \x20 bind {secure} backlog 4096 ssl crt {both} alpn h2,http/1.1\n\
          \x20 http-request set-header X-Forwarded-Proto http\n  default_backend servers\n\
          backend servers\n  server one {backend} maxconn 1000 pool-max-conn -1\n",
     );
@@ -193,26 +243,35 @@ async fn haproxy(context: &Context, backend: SocketAddr) -> Result<Proxy> {
         process,
         plain,
         http2,
+        secure,
         _files: Files::Directory {
             _directory: directory,
         },
     })
 }
 
-async fn raincheck(
-    kind: Kind,
-    mode: &str,
-    context: &Context,
-    backend: SocketAddr,
-) -> Result<Proxy> {
+async fn raincheck(kind: Kind, mode: &str, context: &Context, behind: &Behind) -> Result<Proxy> {
     let binary = context.raincheck.as_ref().context("raincheck")?;
-    let home = Home::new(&context.data, &route("relay", mode, backend, ""))?;
+    let (chain, key) = (
+        behind.certificate.file("chain.pem"),
+        behind.certificate.file("key.pem"),
+    );
+    let listen = format!(
+        "[\"127.0.0.1:0\", {{ address = \"127.0.0.1:0\", \
+         tls = {{ certificate = \"{chain}\", key = \"{key}\" }} }}]"
+    );
+    let route = route("relay", mode, behind.backend.address, "");
+    let home = Home::listening(&context.data, &listen, &route)?;
     let gateway = home.start(binary).await?;
+    let [plain, secure] = gateway.listeners[..] else {
+        bail!("raincheck listens on {:?}", gateway.listeners);
+    };
     Ok(Proxy {
         kind,
         process: gateway.process,
-        plain: gateway.address,
-        http2: gateway.address,
+        plain,
+        http2: plain,
+        secure,
         _files: Files::Home { _home: home },
     })
 }

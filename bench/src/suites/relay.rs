@@ -6,7 +6,7 @@
 use anyhow::{Result, ensure};
 
 use crate::context::Context;
-use crate::proxies::{Backend, Kind, Proxy};
+use crate::proxies::{Behind, Kind, Proxy};
 use crate::report::{Section, mebibytes, number};
 use crate::tools::{Figures, Tools, Turn};
 
@@ -17,14 +17,18 @@ const TURNS: usize = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Speech {
     Plain,
+    Tls,
     Http2,
+    SecureHttp2,
 }
 
 impl Speech {
     fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",
-            Self::Http2 => "h2",
+            Self::Tls => "TLS",
+            Self::Http2 => "h2c",
+            Self::SecureHttp2 => "h2",
         }
     }
 }
@@ -50,12 +54,17 @@ const SMALL: Case = Case {
     streams: 1,
 };
 
-const SMALL_H2: Case = Case {
-    speech: Speech::Http2,
+const SMALL_TLS: Case = Case {
+    speech: Speech::Tls,
     ..SMALL
 };
 
-const CASES: [Case; 10] = [
+const SMALL_H2: Case = Case {
+    speech: Speech::SecureHttp2,
+    ..SMALL
+};
+
+const CASES: [Case; 13] = [
     SMALL,
     Case {
         connections: 1000,
@@ -78,6 +87,16 @@ const CASES: [Case; 10] = [
         connections: 16,
         ..SMALL
     },
+    SMALL_TLS,
+    Case {
+        path: "64k",
+        ..SMALL_TLS
+    },
+    Case {
+        path: "10m",
+        connections: 16,
+        ..SMALL_TLS
+    },
     SMALL_H2,
     Case {
         connections: 8,
@@ -86,11 +105,13 @@ const CASES: [Case; 10] = [
     },
     Case {
         path: "64k",
+        speech: Speech::Http2,
         ..SMALL_H2
     },
     Case {
         path: "10m",
         connections: 16,
+        speech: Speech::Http2,
         ..SMALL_H2
     },
 ];
@@ -147,8 +168,8 @@ pub async fn run(context: &Context) -> Result<Section> {
         "relay",
         "A request that is passed on to an nginx with one worker, which answers from memory. All \
          relays run with a worker for each core, connections to the backend kept, forwarding \
-         fields set and no access log; HTTP/2 is cleartext on the client's side, HTTP/1.1 on the \
-         backend's. The load is wrk's, on HTTP/2 h2load's, in turns. CPU and memory (proportional \
+         fields set and no access log; h2 is HTTP/2 behind TLS, h2c without; to the \
+         backend all speak HTTP/1.1 without TLS. The load is wrk's, on HTTP/2 h2load's, in turns. CPU and memory (proportional \
          set size under load) are those of all processes of a relay; latencies are the medians of \
          the turns.",
         &[
@@ -163,13 +184,13 @@ pub async fn run(context: &Context) -> Result<Section> {
             "memory MiB",
         ],
     );
-    let backend = Backend::start(context).await?;
+    let behind = Behind::start(context).await?;
     let tools = Tools::new(&context.data)?;
     let mut figures = Vec::new();
     for case in CASES {
         let mut proxies = Vec::new();
         for kind in case.kinds(context) {
-            proxies.push(Proxy::start(kind, context, backend.address).await?);
+            proxies.push(Proxy::start(kind, context, &behind).await?);
         }
         for figure in turns(context, &tools, case, &proxies).await? {
             section.row([
@@ -229,9 +250,14 @@ async fn turn(
     let address = match case.speech {
         Speech::Plain => proxy.plain,
         Speech::Http2 => proxy.http2,
+        Speech::Tls | Speech::SecureHttp2 => proxy.secure,
+    };
+    let scheme = match case.speech {
+        Speech::Plain | Speech::Http2 => "http",
+        Speech::Tls | Speech::SecureHttp2 => "https",
     };
     let turn = Turn {
-        url: format!("http://{address}/relay/{}", case.path),
+        url: format!("{scheme}://{address}/relay/{}", case.path),
         connections: case.connections,
         streams: case.streams,
         body: case.post,
@@ -240,8 +266,8 @@ async fn turn(
     let before = proxy.process.tree_usage()?.cpu;
     let load = async {
         match case.speech {
-            Speech::Plain => tools.wrk(&turn).await,
-            Speech::Http2 => tools.h2load(&turn).await,
+            Speech::Plain | Speech::Tls => tools.wrk(&turn).await,
+            Speech::Http2 | Speech::SecureHttp2 => tools.h2load(&turn).await,
         }
     };
     let memory = async {
@@ -303,7 +329,7 @@ fn targets(section: &mut Section, figures: &[Figure]) {
         if case.path != "1k" {
             section.at_least(&rate, 0.9, ours.rate / best, " x");
             section.plain(&cpu, ours.cpu / nginx.cpu, " x");
-        } else if case == SMALL || case == SMALL_H2 {
+        } else if [SMALL, SMALL_TLS, SMALL_H2].contains(&case) {
             section.at_least(&rate, 0.9, ours.rate / best, " x");
             section.at_most(&cpu, 1.4, ours.cpu / nginx.cpu, " x");
             let tail = format!("p99 over nginx's, {name}");
