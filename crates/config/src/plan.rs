@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use raincheck_core::rate::Rate;
 use raincheck_core::route::Route;
 
 use crate::behind::Behind;
@@ -167,6 +168,8 @@ pub struct Log {
 pub struct Limits {
     /// Attempts of jobs in flight at most, over all routes; at least 1.
     pub concurrency: u32,
+    /// How often one client may ask, over all routes; none: as often as it likes.
+    pub client_rate: Option<Rate>,
 }
 
 /// How much is logged.

@@ -16,7 +16,7 @@ use crate::keys::SectionName;
 use crate::section::{Given, Layer, Section, Strength, check_names, table_list, top_table};
 use crate::tree::{Node, Origin, Table, Value};
 use crate::upstream::{Target, Upstreams};
-use crate::value::{Choice, Count, OrNone, Positive, Size, SizeOrNone};
+use crate::value::{Choice, Count, OrNone, Positive, RateOrNone, Size, SizeOrNone};
 use duplicates::WrittenDuplicates;
 use words::{OnHold as OnHoldWord, RetryWord};
 
@@ -44,6 +44,7 @@ pub(crate) struct Written {
     pub(crate) retention: Option<Given<Positive>>,
     pub(crate) max_request: Option<Given<Size>>,
     pub(crate) max_response: Option<Given<SizeOrNone>>,
+    rate: Option<Given<RateOrNone>>,
     pub(crate) retry: WrittenRetry,
     /// Whether the route is made up because the config has none.
     pub(crate) implied: bool,
@@ -165,6 +166,7 @@ impl Written {
             retention: section.get("retention", findings),
             max_request: section.get("max_request", findings),
             max_response: section.get("max_response", findings),
+            rate: section.get("rate", findings),
             retry: WrittenRetry::read(&retry, findings),
             implied: false,
         }
@@ -233,6 +235,7 @@ impl Written {
         set(&mut route.retention, &self.retention, |time| time.0);
         set(&mut route.max_request, &self.max_request, |size| size.0);
         set(&mut route.max_response, &self.max_response, |size| size.0);
+        set(&mut route.rate, &self.rate, |rate| rate.0);
         route.retry = self.retry.resolve();
         Some(route)
     }

@@ -13,7 +13,7 @@ use crate::plan::{
     Address, Admin, ClientAuth, Format, Level, Limits, Listener, Log, Peers, Server, Store,
 };
 use crate::section::{Given, Section};
-use crate::value::{Choice, Count, HeadSize, Positive, PublicUrl, UrlPath, Word};
+use crate::value::{Choice, Count, HeadSize, Positive, PublicUrl, RateOrNone, UrlPath, Word};
 
 /// `[server]` as written: what was given.
 #[derive(Debug)]
@@ -149,8 +149,10 @@ pub(crate) fn log(section: &Section<'_>, findings: &mut Findings) -> Log {
 /// `[limits]`.
 pub(crate) fn limits(section: &Section<'_>, findings: &mut Findings) -> Limits {
     let concurrency: Option<Given<Count<u32>>> = section.get("concurrency", findings);
+    let rate: Option<Given<RateOrNone>> = section.get("client_rate", findings);
     Limits {
         concurrency: concurrency.map_or(10_000, |given| given.value.0),
+        client_rate: rate.and_then(|given| given.value.0),
     }
 }
 

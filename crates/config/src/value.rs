@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use raincheck_core::id::RouteName;
+use raincheck_core::rate::Rate;
 use raincheck_core::route::Pattern;
 
 use crate::error::{Code, DocumentKind};
@@ -78,6 +79,10 @@ pub(crate) struct Size(pub(crate) u64);
 /// A number of bytes, or none.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SizeOrNone(pub(crate) Option<u64>);
+
+/// A number of requests in a time, or none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RateOrNone(pub(crate) Option<Rate>);
 
 /// A number of bytes for a request head.
 #[derive(Debug, Clone, Copy)]
@@ -204,6 +209,18 @@ impl Setting for SizeOrNone {
             Value::Text(text) if text == "none" => Ok(Self(None)),
             _ => Size::read(node).map(|size| Self(Some(size.0))),
         }
+    }
+}
+
+impl Setting for RateOrNone {
+    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
+        let text = text(node)?;
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        let rate = text.parse::<Rate>();
+        rate.map(|rate| Self(Some(rate)))
+            .map_err(|error| vec![Wrong::new(node, error.to_string())])
     }
 }
 

@@ -24,5 +24,6 @@ pub mod outcome;
 pub mod policy;
 pub mod prefer;
 pub mod problem;
+pub mod rate;
 pub mod route;
 pub mod time;

@@ -64,6 +64,8 @@ pub const COMMIT_BATCH: usize = 1024;
 pub const COMMIT_QUEUE: usize = 16 * 1024;
 /// Attempts that a job may have beyond those of its route because the gateway died in its last one.
 pub const RESCUES: u32 = 10;
+/// Clients whose rate of requests is counted one by one; further ones share one budget.
+pub const RATE_CLIENTS: usize = 100_000;
 /// Log lines about refused requests in one second; further refusals are counted in the next line.
 pub const REFUSAL_LINES_PER_SECOND: u32 = 50;
 /// How often a request looks anew where its key leads because that changed meanwhile; then: 503.

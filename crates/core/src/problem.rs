@@ -8,6 +8,7 @@ pub use code::{ProblemCode, SideEffects};
 
 use crate::id::JobId;
 use crate::limits::DETAIL_BYTES;
+use crate::rate::Rate;
 
 /// The media type of a problem document.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -23,6 +24,8 @@ pub struct Problem {
     pub retryable: bool,
     /// When to try again, sent as `Retry-After`.
     pub retry_after: Option<Duration>,
+    /// The rate that was exceeded, sent as `RateLimit-Policy`.
+    pub allowed: Option<Rate>,
     /// The job it is about.
     pub job: Option<JobId>,
 }
@@ -35,6 +38,7 @@ impl Problem {
             detail: clean(detail.as_ref()),
             retryable: code.retryable(),
             retry_after: None,
+            allowed: None,
             job: None,
         }
     }
@@ -51,6 +55,13 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// The same for a request beyond a rate.
+    #[must_use]
+    pub fn beyond(mut self, rate: Rate) -> Self {
+        self.allowed = Some(rate);
         self
     }
 

@@ -13,6 +13,7 @@ pub use table::{RouteTable, TableError};
 pub use upstream::{Backends, Group, Member, Scheme, Upstream};
 
 use crate::id::RouteName;
+use crate::rate::Rate;
 
 /// The promise for the requests that match a pattern.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +56,8 @@ pub struct Route {
     pub max_request: u64,
     /// Bytes of a response body at most; none: no limit.
     pub max_response: Option<u64>,
+    /// How often one client may ask; none: as often as it likes.
+    pub rate: Option<Rate>,
 }
 
 impl Route {
@@ -81,6 +84,7 @@ impl Route {
             retention: Duration::from_secs(24 * 60 * 60),
             max_request: 1 << 30,
             max_response: None,
+            rate: None,
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use raincheck_core::problem::{MEDIA_TYPE, Problem};
+use raincheck_core::rate::Rate;
 
 use crate::Payload;
 
@@ -23,7 +24,23 @@ pub fn problem(problem: &Problem, instance: Option<&str>) -> Response<Payload> {
     if let Some(wait) = problem.retry_after {
         headers.insert(header::RETRY_AFTER, whole_seconds(wait));
     }
+    if let Some(rate) = problem.allowed {
+        rate_limit(headers, rate, problem.retry_after.unwrap_or_default());
+    }
     response
+}
+
+/// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers) of a client that has
+/// nothing left.
+fn rate_limit(headers: &mut HeaderMap, rate: Rate, wait: Duration) {
+    let policy = format!("\"client\";q={};w={}", rate.count, rate.per.as_secs());
+    let wait = whole_seconds(wait);
+    let left = format!("\"client\";r=0;t={}", wait.to_str().unwrap_or("1"));
+    for (name, value) in [("ratelimit-policy", policy), ("ratelimit", left)] {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
 }
 
 /// A JSON document as a response that nobody may cache.

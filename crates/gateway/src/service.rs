@@ -1,6 +1,7 @@
 //! One request: checked, matched with a route, served in its mode. Read this file first.
 
 use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use raincheck_core::outcome::Failure;
 use raincheck_core::policy::hold::{Plan, plan};
 use raincheck_core::prefer::Prefer;
 use raincheck_core::problem::{Problem, ProblemCode};
+use raincheck_core::rate::Rate;
 use raincheck_core::route::{KeyUse, Mode, Route};
 use raincheck_exchange::{Payload, answer, replay};
 use raincheck_runner::Runner;
@@ -20,11 +22,12 @@ use raincheck_runner::status::Links;
 use raincheck_telemetry::Answer;
 use tokio::time::Instant;
 
+use crate::clients::Clients;
 use crate::dedup::{self, Beginners, Wait};
 use crate::intake;
 use crate::options::Options;
 use crate::server::{Abort, Handler, Peer};
-use crate::{check, forward, refusals};
+use crate::{check, forward, origin, refusals};
 
 /// Requests that are answered here and not by a route: the job API, put in front by the binary.
 pub trait Local: Send + Sync + 'static {
@@ -45,6 +48,7 @@ pub struct Service {
     local: Option<Box<dyn Local>>,
     forwarder: forward::Forwarder,
     links: Links,
+    clients: Clients,
     beginners: Beginners,
 }
 
@@ -61,6 +65,7 @@ impl Service {
             local,
             forwarder,
             links: Links::new(base),
+            clients: Clients::default(),
             beginners: Beginners::default(),
             options,
         }
@@ -127,6 +132,28 @@ impl Service {
         })
     }
 
+    /// Changes how often one client may ask, over all routes.
+    pub fn set_client_rate(&self, rate: Option<Rate>) {
+        self.clients.set_overall(rate);
+    }
+
+    /// Refuses a client that asks too often, before anything is read or stored.
+    fn check_rate(&self, route: &Route, parts: &Parts, peer: &Peer) -> Result<(), Problem> {
+        let client = origin::client(&parts.headers, peer, &self.options.trusted_proxies);
+        // Those who cannot be told apart are one client.
+        let client = client.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let taken = self.clients.take(client, &route.name, route.rate);
+        taken.map_err(|early| {
+            let Rate { count, per } = early.rate;
+            let detail = format!(
+                "one client may send {count} requests in {} s",
+                per.as_secs()
+            );
+            let problem = Problem::new(ProblemCode::RateLimited, detail);
+            problem.retry_after(early.after).beyond(early.rate)
+        })
+    }
+
     async fn in_mode(
         &self,
         route: &Arc<Route>,
@@ -139,6 +166,9 @@ impl Service {
             Mode::Sync => Prefer::default(),
             Mode::Auto | Mode::Async => Prefer::from_headers(&parts.headers),
         };
+        if self.clients.is_on(route.rate) {
+            self.check_rate(route, &parts, &peer)?;
+        }
         let head = self.forwarder.request_head(parts, &peer)?;
         let findable = match route.mode {
             Mode::Sync if route.duplicates.key != KeyUse::Required => None,

@@ -64,6 +64,7 @@ pub fn start(
     reload: Option<Arc<dyn Reload>>,
 ) -> anyhow::Result<Gateway> {
     let options = server_options(&plan);
+    let client_rate = plan.limits.client_rate;
     let attempts = attempts(&plan);
     let jobs_path = plan.server.jobs_path.clone();
     let public_url = plan.server.public_url.clone();
@@ -99,6 +100,7 @@ pub fn start(
     let api = Arc::new(Api::new(runner.clone(), Arc::clone(&metrics), api));
     let local: Box<dyn Local> = Box::new(JobApi(Arc::clone(&api)));
     let service = Arc::new(Service::new(runner.clone(), gateway, Some(local)));
+    service.set_client_rate(client_rate);
     certificates.count(&metrics);
     let front = |one| front(one, certificates, &metrics);
     let fronts = plan.server.listen.iter().map(front);

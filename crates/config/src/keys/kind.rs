@@ -57,6 +57,8 @@ pub enum Kind {
     Size,
     /// A number of bytes or `"none"`.
     SizeOrNone,
+    /// Requests per second, minute or hour, or `"none"`.
+    RateOrNone,
     /// A number of bytes for a request head.
     HeadSize,
     /// A whole number of at least one.
@@ -120,6 +122,7 @@ impl Kind {
             Self::DurationOrNone => format!(r#"{}, or "none""#, units::DURATION),
             Self::Size => units::SIZE.into(),
             Self::SizeOrNone => format!(r#"{}, or "none""#, units::SIZE),
+            Self::RateOrNone => r#"a rate such as "100/s", "600/m" or "5000/h", or "none""#.into(),
             Self::HeadSize => r#"a size from "8 KiB" to "1 MiB""#.into(),
             Self::Count => "a whole number of at least 1".into(),
             Self::Choice(words) => format!("one of {}", quoted(words)),
@@ -157,6 +160,7 @@ impl Kind {
             Self::DurationOrNone => "duration or `\"none\"`".into(),
             Self::Size | Self::HeadSize => "bytes".into(),
             Self::SizeOrNone => "bytes or `\"none\"`".into(),
+            Self::RateOrNone => "rate or `\"none\"`".into(),
             Self::Count => "whole number".into(),
             Self::Choice(words) => format!("`{}`", quoted(words)),
             Self::Choices(words) => format!("some of `{}`", quoted(words)),

@@ -3,6 +3,7 @@
 use http::HeaderName;
 use raincheck_config::units::{show_duration, show_size};
 use raincheck_config::{Errors, Plan};
+use raincheck_core::rate::Rate;
 use raincheck_core::route::{
     HoldUntil, KeyUse, Mode, OnDisconnect, OnDuplicate, Route, RouteTable,
 };
@@ -120,14 +121,20 @@ fn described(route: &Route) -> String {
         names(&duplicates.caller)
     ));
     text.push_str(&format!(
-        "   concurrency {}, queue {}, retention {}, max_request {}, max_response {}",
+        "   concurrency {}, queue {}, retention {}, max_request {}, max_response {}, rate {}",
         route.concurrency,
         route.queue,
         show_duration(route.retention),
         show_size(route.max_request),
-        route.max_response.map_or_else(none, show_size)
+        route.max_response.map_or_else(none, show_size),
+        route.rate.map_or_else(none, show_rate)
     ));
     text
+}
+
+/// As in "100 in 1s".
+fn show_rate(rate: Rate) -> String {
+    format!("{} in {}", rate.count, show_duration(rate.per))
 }
 
 fn document(plan: &Plan) -> Value {
@@ -174,6 +181,7 @@ fn route_document(route: &Route) -> Value {
         "retention": show_duration(route.retention),
         "max_request": route.max_request,
         "max_response": route.max_response,
+        "rate": route.rate.map(show_rate),
     })
 }
 

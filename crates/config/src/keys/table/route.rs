@@ -248,6 +248,15 @@ pub(super) const KEYS: &[Key] = &[
         doc: "Bytes of a response body.",
     },
     Key {
+        section: SectionName::Route,
+        name: "rate",
+        kind: Kind::RateOrNone,
+        default: Is(r#""none""#),
+        since: "0.1.0",
+        doc: "How often one client may ask, counted by network address (behind `trusted_proxies` \
+              the one they tell); all may come at once. Beyond it: 429 with `Retry-After`.",
+    },
+    Key {
         section: SectionName::Retry,
         name: "attempts",
         kind: Kind::Count,

@@ -203,4 +203,12 @@ pub(super) const KEYS: &[Key] = &[
         since: "0.1.0",
         doc: "Attempts of jobs in flight at once, over all routes.",
     },
+    Key {
+        section: SectionName::Limits,
+        name: "client_rate",
+        kind: Kind::RateOrNone,
+        default: Is(r#""none""#),
+        since: "0.1.0",
+        doc: "How often one client may ask, over all routes; counted as `rate` of a route is.",
+    },
 ];

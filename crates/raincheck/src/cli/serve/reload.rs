@@ -190,12 +190,19 @@ fn settled(started: &Plan, now: &Plan) -> Vec<&'static str> {
     let Store { path } = &now.store;
     let Log { level, format } = &now.log;
     // Reloaded with the routes.
-    let Limits { concurrency: _ } = &now.limits;
+    let Limits {
+        concurrency: _,
+        client_rate,
+    } = &now.limits;
     let others = [
         ("admin.listen", *listen == started.admin.listen),
         ("store.path", *path == started.store.path),
         ("log.level", *level == started.log.level),
         ("log.format", *format == started.log.format),
+        (
+            "limits.client_rate",
+            *client_rate == started.limits.client_rate,
+        ),
     ];
     let all = server(&started.server, &now.server)
         .into_iter()
@@ -317,6 +324,7 @@ mod tests {
         format = "json"
         [limits]
         concurrency = 7
+        client_rate = "9/s"
     "#;
 
     #[test]
