@@ -63,5 +63,6 @@ fn text(code: ProblemCode) -> &'static str {
         ProblemCode::IdempotencyKeyReused => include_str!("../../../docs/problems/RC0034.md"),
         ProblemCode::DuplicateInProgress => include_str!("../../../docs/problems/RC0035.md"),
         ProblemCode::NoUpstream => include_str!("../../../docs/problems/RC0036.md"),
+        ProblemCode::AccessDenied => include_str!("../../../docs/problems/RC0037.md"),
     }
 }

@@ -1,5 +1,6 @@
 //! Rules across keys: listeners that meet, routes that collide. Those of one route are in `times`.
 
+mod rewrite;
 mod times;
 
 use std::net::{IpAddr, SocketAddr};
@@ -22,10 +23,12 @@ pub(crate) fn all(
 ) {
     listeners(server, findings);
     admin_listener(server, admin, findings);
+    rewrite::cors(&server.cors, findings);
     let mut made: Vec<(&route::Written, Route)> = Vec::with_capacity(routes.len());
     for written in routes {
         if let Some(route) = written.resolve(server.behind(), upstreams) {
             times::check(written, &route, server.behind.as_ref(), findings);
+            rewrite::check(written, &route, &server.cors, findings);
             loops(server, written, &route, findings);
             made.push((written, route));
         }

@@ -70,11 +70,21 @@ pub enum SectionName {
     Route,
     /// `retry` of a route
     Retry,
+    /// `request_headers` of a route
+    RequestHeaders,
+    /// `response_headers` of a route
+    ResponseHeaders,
+    /// `redirect` of a route
+    Redirect,
+    /// `respond` of a route
+    Respond,
+    /// `cors` of a route or of `[server]`
+    Cors,
 }
 
 impl SectionName {
     /// Every section in the order of the documentation.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::Server,
         Self::Listener,
         Self::Certificate,
@@ -87,6 +97,11 @@ impl SectionName {
         Self::Health,
         Self::Route,
         Self::Retry,
+        Self::RequestHeaders,
+        Self::ResponseHeaders,
+        Self::Redirect,
+        Self::Respond,
+        Self::Cors,
     ];
 
     /// Its name as written.
@@ -104,6 +119,35 @@ impl SectionName {
             Self::Health => "health",
             Self::Route => "route",
             Self::Retry => "retry",
+            Self::RequestHeaders => "request_headers",
+            Self::ResponseHeaders => "response_headers",
+            Self::Redirect => "redirect",
+            Self::Respond => "respond",
+            Self::Cors => "cors",
+        }
+    }
+
+    /// Whether it is a table that does something by being there: none is there unless it is
+    /// written.
+    pub fn is_optional(self) -> bool {
+        match self {
+            Self::RequestHeaders
+            | Self::ResponseHeaders
+            | Self::Redirect
+            | Self::Respond
+            | Self::Cors => true,
+            Self::Server
+            | Self::Admin
+            | Self::Store
+            | Self::Log
+            | Self::Limits
+            | Self::Listener
+            | Self::Certificate
+            | Self::Upstream
+            | Self::Eject
+            | Self::Health
+            | Self::Route
+            | Self::Retry => false,
         }
     }
 
@@ -142,7 +186,12 @@ pub(crate) fn unsupported(section: SectionName, name: &str) -> bool {
         | SectionName::Upstream
         | SectionName::Eject
         | SectionName::Health
-        | SectionName::Retry => false,
+        | SectionName::Retry
+        | SectionName::RequestHeaders
+        | SectionName::ResponseHeaders
+        | SectionName::Redirect
+        | SectionName::Respond
+        | SectionName::Cors => false,
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use raincheck_core::rate::Rate;
+use raincheck_core::rewrite::Cors;
 use raincheck_core::route::Route;
 
 use crate::behind::Behind;
@@ -64,6 +65,8 @@ pub struct Server {
     pub max_connections: usize,
     /// Bytes of a request line and its header section at most; 8 KiB to 1 MiB.
     pub max_request_head: usize,
+    /// What browsers on other origins may do with the job API; none: nothing.
+    pub cors: Option<Cors>,
 }
 
 /// The listener for operators.

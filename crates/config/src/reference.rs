@@ -47,11 +47,16 @@ fn heading(section: SectionName) -> String {
         SectionName::Route => "`[[route]]` and `[defaults]`".to_owned(),
         SectionName::Listener => "`[[server.listen]]`".to_owned(),
         SectionName::Certificate => "`tls` of a listener".to_owned(),
-        SectionName::Retry => "`retry` of a route".to_owned(),
         SectionName::Upstream => "`[[upstream]]`".to_owned(),
         SectionName::Eject | SectionName::Health => {
             format!("`{}` of an upstream", section.as_str())
         }
+        SectionName::Cors => "`cors` of a route or of `[server]`".to_owned(),
+        SectionName::Retry
+        | SectionName::RequestHeaders
+        | SectionName::ResponseHeaders
+        | SectionName::Redirect
+        | SectionName::Respond => format!("`{}` of a route", section.as_str()),
         SectionName::Server
         | SectionName::Admin
         | SectionName::Store
@@ -84,6 +89,25 @@ fn about(section: SectionName) -> &'static str {
              `match`, for every route that does not have its own."
         }
         SectionName::Retry => "When an attempt that gave no final answer is followed by another.",
+        SectionName::RequestHeaders => {
+            "Fields of requests, changed as they are sent; a stored job keeps those of its client: \
+             removed, then set, then added. Fields of one connection, `Raincheck-...`, `Host` and \
+             those that tell where a request comes from are refused."
+        }
+        SectionName::ResponseHeaders => {
+            "Fields of the upstream's answers, changed as soon as they come, so that a stored answer \
+             has them too: removed, then set, then added. Answers that raincheck makes stay as they \
+             are."
+        }
+        SectionName::Redirect => {
+            "Sends requests elsewhere, but for those that are there already: these go to the \
+             upstream, if the route has one."
+        }
+        SectionName::Respond => "One answer to every request, without an upstream.",
+        SectionName::Cors => {
+            "What browsers on other origins may do. Preflights are answered here; what the upstream \
+             says of it is replaced. In `[server]` it is for the job API."
+        }
     }
 }
 
@@ -186,11 +210,8 @@ pub fn defaults_toml() -> String {
                 out.push_str(&format!("\n# {}\n[defaults.retry]\n", about(section)));
                 section.keys().for_each(|key| entry(&mut out, key));
             }
-            SectionName::Server
-            | SectionName::Admin
-            | SectionName::Store
-            | SectionName::Log
-            | SectionName::Limits => {
+            section if section.is_optional() => {}
+            _ => {
                 out.push_str(&format!("\n# {}\n[{}]\n", about(section), section.as_str()));
                 section.keys().for_each(|key| entry(&mut out, key));
             }

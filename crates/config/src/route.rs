@@ -1,13 +1,14 @@
 //! `[[route]]` and `[defaults]`: each key of a route as written, and the route it makes.
 
 mod duplicates;
+pub(crate) mod rewrite;
 mod words;
 
 use std::time::Duration;
 
 use raincheck_core::id::RouteName;
 use raincheck_core::route::{
-    HoldUntil, Mode, OnDisconnect, OnHold, Pattern, RetryOn, RetryPolicy, Route,
+    Backends, HoldUntil, Mode, OnDisconnect, OnHold, Pattern, RetryOn, RetryPolicy, Route,
 };
 
 use crate::behind::Behind;
@@ -18,6 +19,7 @@ use crate::tree::{Node, Origin, Table, Value};
 use crate::upstream::{Target, Upstreams};
 use crate::value::{Choice, Count, OrNone, Positive, RateOrNone, Size, SizeOrNone};
 use duplicates::WrittenDuplicates;
+use rewrite::WrittenRewrite;
 use words::{OnHold as OnHoldWord, RetryWord};
 
 /// A route as written: what was given, with its places.
@@ -46,6 +48,7 @@ pub(crate) struct Written {
     pub(crate) max_response: Option<Given<SizeOrNone>>,
     rate: Option<Given<RateOrNone>>,
     pub(crate) retry: WrittenRetry,
+    pub(crate) rewrite: WrittenRewrite,
     /// Whether the route is made up because the config has none.
     pub(crate) implied: bool,
 }
@@ -168,6 +171,7 @@ impl Written {
             max_response: section.get("max_response", findings),
             rate: section.get("rate", findings),
             retry: WrittenRetry::read(&retry, findings),
+            rewrite: WrittenRewrite::read(&section, findings),
             implied: false,
         }
     }
@@ -178,7 +182,13 @@ impl Written {
         let missing = [
             ("name", absent("name", self.name.is_some())),
             ("match", absent("match", self.pattern.is_some())),
-            ("upstream", absent("upstream", self.upstream.is_some())),
+            (
+                "upstream",
+                absent(
+                    "upstream",
+                    self.upstream.is_some() || self.rewrite.answers(),
+                ),
+            ),
         ];
         for (name, _) in missing.iter().filter(|(_, missing)| *missing) {
             let mut finding = Finding::error(Code::Missing, format!("a route has no `{name}`"))
@@ -203,11 +213,14 @@ impl Written {
             (None, true) => Pattern::everything(),
             (None, false) => return None,
         };
-        let mut route = Route::new(
-            name,
-            pattern,
-            upstreams.find(&self.upstream.as_ref()?.value)?,
-        );
+        let rewrite = self.rewrite.resolve(&pattern);
+        let upstream = match &self.upstream {
+            Some(given) => upstreams.find(&given.value)?,
+            None if self.rewrite.answers() => Backends::Nobody,
+            None => return None,
+        };
+        let mut route = Route::new(name, pattern, upstream);
+        route.rewrite = rewrite;
         set(&mut route.mode, &self.mode, |mode| mode.0);
         route.timeout = Some(route.mode.timeout());
         set(&mut route.timeout, &self.timeout, |timeout| timeout.0);

@@ -121,6 +121,12 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Where the strongest value of a key stands.
+    pub(crate) fn place(&self, name: &str) -> Option<Origin> {
+        let mut nodes = self.layers.iter().filter_map(|layer| layer.table.get(name));
+        nodes.next().map(|node| node.at.clone())
+    }
+
     /// The tables a key holds in each layer, as a section of their own.
     pub(crate) fn inner(&self, inner: SectionName, findings: &mut Findings) -> Section<'a> {
         let name = inner.as_str();
@@ -272,6 +278,10 @@ fn unknown_key(
             let name = home.as_str();
             finding.help(format!("this is a key of `{name}` in an [[upstream]]"))
         }
+        Some(home) if home.is_optional() => finding.help(format!(
+            "this is a key of `{}` in a [[route]]",
+            home.as_str()
+        )),
         Some(home) => finding.help(format!("this is a key of [{}]", home.as_str())),
         None => finding,
     }

@@ -12,6 +12,7 @@ use crate::listener;
 use crate::plan::{
     Address, Admin, ClientAuth, Format, Level, Limits, Listener, Log, Peers, Server, Store,
 };
+use crate::route::rewrite::WrittenCors;
 use crate::section::{Given, Section};
 use crate::value::{Choice, Count, HeadSize, Positive, PublicUrl, RateOrNone, UrlPath, Word};
 
@@ -33,6 +34,7 @@ pub(crate) struct Written {
     keep_alive: Option<Given<Positive>>,
     max_connections: Option<Given<Count<usize>>>,
     max_request_head: Option<Given<HeadSize>>,
+    pub(crate) cors: WrittenCors,
 }
 
 impl Written {
@@ -54,6 +56,7 @@ impl Written {
             keep_alive: section.get("keep_alive", findings),
             max_connections: section.get("max_connections", findings),
             max_request_head: section.get("max_request_head", findings),
+            cors: WrittenCors::read(section, findings),
         }
     }
 
@@ -100,6 +103,7 @@ impl Written {
             max_request_head: self
                 .max_request_head
                 .map_or(bounds::REQUEST_HEAD_BYTES, |given| given.value.0),
+            cors: self.cors.resolve(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::{Code, Document, DocumentKind, Finding, Findings};
-use crate::keys::{self, KEYS, SectionName};
+use crate::keys::{self, KEYS, Kind, SectionName};
 use crate::tree::{Node, Origin, Table, Value};
 
 /// What flags say, as typed. Those about routes hold for every route of the file; if there is no
@@ -69,18 +69,16 @@ pub(crate) fn variables() -> Vec<(String, Vec<&'static str>)> {
     let mut all: Vec<Vec<&'static str>> = FOR_ALL_ROUTES.iter().map(|name| vec![*name]).collect();
     for key in KEYS {
         match key.section {
-            SectionName::Route if keys::OWN.contains(&key.name) || key.name == "retry" => {}
+            SectionName::Route if keys::OWN.contains(&key.name) => {}
+            // Tables cannot be said in a variable.
+            _ if key.section.is_optional() || matches!(key.kind, Kind::Table(_)) => {}
             SectionName::Route => all.push(vec!["defaults", key.name]),
             // Whoever wants more than addresses writes a file.
             SectionName::Listener | SectionName::Certificate => {}
             // Which one of several would be meant cannot be said.
             SectionName::Upstream | SectionName::Eject | SectionName::Health => {}
             SectionName::Retry => all.push(vec!["defaults", "retry", key.name]),
-            SectionName::Server
-            | SectionName::Admin
-            | SectionName::Store
-            | SectionName::Log
-            | SectionName::Limits => all.push(vec![key.section.as_str(), key.name]),
+            _ => all.push(vec![key.section.as_str(), key.name]),
         }
     }
     all.into_iter()

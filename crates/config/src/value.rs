@@ -1,5 +1,6 @@
 //! One value of a config at a time: from what was written to what is meant.
 
+mod http;
 mod net;
 mod socket;
 
@@ -11,6 +12,9 @@ use raincheck_core::id::RouteName;
 use raincheck_core::rate::Rate;
 use raincheck_core::route::Pattern;
 
+pub(crate) use self::http::{
+    Fields, Methods, NamesOrAll, Prefix, RedirectStatus, RuleNames, Status,
+};
 use crate::error::{Code, DocumentKind};
 use crate::tree::{Node, Origin, Value};
 use crate::units::{self, UnitError};

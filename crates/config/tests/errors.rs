@@ -104,7 +104,7 @@ on_hold = "redirected"
     4 | upstream = "http://127.0.0.1:9000/base"
       |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected a URL of scheme, host and maybe port, such as "http://127.0.0.1:9000" or "unix:/run/app.sock", an array of them, or the name of an [[upstream]]
       |
-      = help: the path of a request is passed on as it is
+      = help: a path before that of each request is written as `add_prefix`
 
     error: bad value for `hold`: a unit is missing
      --> raincheck.toml:5:8

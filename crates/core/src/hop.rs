@@ -140,7 +140,7 @@ pub fn announce_trailers(headers: &mut HeaderMap, trailers: &HeaderMap) {
 }
 
 /// Removes the fields that go, and keeps the order of the others: removing one by one would not.
-fn sift(headers: &mut HeaderMap, goes: impl Fn(&HeaderName) -> bool) {
+pub(crate) fn sift(headers: &mut HeaderMap, goes: impl Fn(&HeaderName) -> bool) {
     let old = std::mem::take(headers);
     headers.reserve(old.len());
     let mut last = None;

@@ -9,6 +9,7 @@
 //! * [`key`]: what makes two requests the same;
 //! * [`outcome`]: how an exchange ended, and whether the backend may have seen it;
 //! * [`policy`]: one question per file, each answered by a pure function;
+//! * [`rewrite`]: what a route changes of requests and answers;
 //! * [`problem`]: every answer we author ourselves;
 //! * [`limits`]: every bound, named.
 
@@ -25,5 +26,6 @@ pub mod policy;
 pub mod prefer;
 pub mod problem;
 pub mod rate;
+pub mod rewrite;
 pub mod route;
 pub mod time;

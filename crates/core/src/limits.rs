@@ -90,5 +90,9 @@ pub const PROGRESS_TIMEOUT: Duration = Duration::from_secs(10);
 pub const PROGRESS_EVENT_GAP: Duration = Duration::from_millis(100);
 /// Silence on an event stream after which a comment shows that it is alive.
 pub const EVENTS_BEAT: Duration = Duration::from_secs(15);
+/// Bytes below which an answer is not compressed: it would hardly get smaller.
+pub const COMPRESS_MIN_BYTES: u64 = 1024;
+/// Bytes of a file that a route answers with; it is kept in memory.
+pub const STATIC_FILE_BYTES: u64 = 1024 * 1024;
 /// Bytes of an upstream's failure text that are kept in a problem's detail.
 pub const DETAIL_BYTES: usize = 512;

@@ -12,8 +12,10 @@ pub use pattern::{Pattern, PatternError};
 pub use table::{RouteTable, TableError};
 pub use upstream::{Backends, Group, Member, Scheme, Upstream};
 
+use crate::head::RequestHead;
 use crate::id::RouteName;
 use crate::rate::Rate;
+use crate::rewrite::Rewrite;
 
 /// The promise for the requests that match a pattern.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +60,8 @@ pub struct Route {
     pub max_response: Option<u64>,
     /// How often one client may ask; none: as often as it likes.
     pub rate: Option<Rate>,
+    /// What is changed of requests and answers; none: nothing.
+    pub rewrite: Option<Box<Rewrite>>,
 }
 
 impl Route {
@@ -85,7 +89,23 @@ impl Route {
             max_request: 1 << 30,
             max_response: None,
             rate: None,
+            rewrite: None,
         }
+    }
+
+    /// A request's head with the fields that the upstream gets from the route. Done as it is sent
+    /// and not before: a client is known by its own fields, and what the route adds is not stored.
+    #[must_use]
+    pub fn dressed(&self, mut head: RequestHead) -> RequestHead {
+        if let Some(rewrite) = &self.rewrite {
+            rewrite.request_fields.apply(&mut head.headers);
+        }
+        head
+    }
+
+    /// Whether there is a server behind it.
+    pub fn has_upstream(&self) -> bool {
+        self.upstream != Backends::Nobody
     }
 }
 

@@ -11,7 +11,7 @@ use raincheck_core::head::ResponseHead;
 use raincheck_core::hop;
 use raincheck_core::outcome::{Failure, Seen};
 use raincheck_core::policy::timeout::Timeouts;
-use raincheck_core::route::Backends;
+use raincheck_core::route::{Backends, Route};
 use raincheck_upstreams::{OutBody, Upstreams};
 use tokio::time::{Instant, Sleep};
 
@@ -23,6 +23,18 @@ pub struct Opened {
     pub head: ResponseHead,
     /// What follows.
     pub body: ResponseBody,
+}
+
+impl Opened {
+    /// The same as the route shows it. Done as soon as it is there, so that who gets it from the
+    /// store gets what anybody else would have got.
+    #[must_use]
+    pub fn shown_by(mut self, route: &Route) -> Self {
+        if let Some(rewrite) = &route.rewrite {
+            rewrite.response_fields.apply(&mut self.head.headers);
+        }
+        self
+    }
 }
 
 /// The bounds of one exchange.

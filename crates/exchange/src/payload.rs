@@ -29,6 +29,8 @@ pub enum Payload {
     Live(Pin<Box<dyn Body<Data = Bytes, Error = Infallible> + Send>>),
     /// An upstream's response, passed on as it is recorded.
     Followed(Box<FollowedBody>),
+    /// One of these, changed on its way.
+    Changed(Pin<Box<dyn Body<Data = Bytes, Error = BoxError> + Send>>),
 }
 
 /// An upstream's response on its way to a client.
@@ -106,6 +108,7 @@ impl Body for Payload {
                 Poll::Ready(frame.map(|frame| frame.map_err(|never| match never {})))
             }
             Self::Followed(body) => Pin::new(&mut **body).poll_frame(cx),
+            Self::Changed(body) => body.as_mut().poll_frame(cx),
         }
     }
 
@@ -117,6 +120,7 @@ impl Body for Payload {
             Self::Stored(body) => body.is_end_stream(),
             Self::Live(body) => body.is_end_stream(),
             Self::Followed(body) => body.is_end_stream(),
+            Self::Changed(body) => body.is_end_stream(),
         }
     }
 
@@ -128,6 +132,7 @@ impl Body for Payload {
             Self::Stored(body) => body.size_hint(),
             Self::Live(body) => body.size_hint(),
             Self::Followed(body) => body.size_hint(),
+            Self::Changed(body) => body.size_hint(),
         }
     }
 }

@@ -195,6 +195,7 @@ fn take_off(runner: &Runner, accepted: &mut Accepted, started_at: Timestamp) -> 
     // The original goes out: it has room for the fields that mark an attempt.
     let kept = accepted.head.clone();
     let head = std::mem::replace(&mut accepted.head, kept);
+    let head = route.dressed(head);
     let request = outbound.whole(head, &accepted.body, &accepted.trailers);
     let bounds = Bounds {
         timeouts,
@@ -203,7 +204,10 @@ fn take_off(runner: &Runner, accepted: &mut Accepted, started_at: Timestamp) -> 
     };
     let upstreams = runner.upstreams().clone();
     let hold_until = route.hold_until;
-    let opening = async move { open(&upstreams, &route.upstream, request, bounds).await };
+    let opening = async move {
+        let opened = open(&upstreams, &route.upstream, request, bounds).await?;
+        Ok(opened.shown_by(&route))
+    };
     match hold_until {
         HoldUntil::Head => Flight::to_head(opening),
         HoldUntil::Complete => Flight::to_end(opening, Recorder::new(&**runner.store())),

@@ -14,6 +14,7 @@ mod tests;
 mod trace;
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,6 +28,7 @@ use raincheck_core::head::RequestHead;
 use raincheck_core::hop;
 use raincheck_core::problem::{Problem, ProblemCode};
 
+use crate::rewrite::client;
 use crate::server::Peer;
 use crate::trusted::Trusted;
 use origin::Origin;
@@ -95,6 +97,25 @@ impl Forwarder {
             target: target(parts.uri),
             headers,
         })
+    }
+
+    /// Where the client is; none: nobody knows. Where two proxies tell two stories, both.
+    pub(crate) fn clients(&self, headers: &HeaderMap, peer: &Peer) -> Vec<Option<IpAddr>> {
+        let own = peer.addr.ip();
+        match self.trusts(peer) {
+            true => client::behind(headers, own, |ip| self.trusted.has(*ip)),
+            false => vec![own],
+        }
+    }
+
+    /// The scheme that the client used.
+    pub(crate) fn scheme(&self, headers: &HeaderMap, peer: &Peer) -> &'static str {
+        let told = self.trusts(peer).then(|| client::scheme(headers));
+        let ours = match peer.secure {
+            Some(_) => "https",
+            None => "http",
+        };
+        told.flatten().unwrap_or(ours)
     }
 
     fn trusts(&self, peer: &Peer) -> bool {

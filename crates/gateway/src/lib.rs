@@ -26,6 +26,7 @@ mod origin;
 mod peer;
 mod proxy;
 mod refusals;
+mod rewrite;
 pub mod server;
 pub mod service;
 mod sync_mode;

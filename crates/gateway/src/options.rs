@@ -1,8 +1,10 @@
 //! What the data plane is told from outside: public URL, who is trusted, how long clients may take.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use raincheck_core::limits;
+use raincheck_core::rewrite::Cors;
 
 use crate::trusted::Trusted;
 
@@ -17,6 +19,8 @@ pub struct Options {
     pub trusted_proxies: Trusted,
     /// How long a client may send nothing while it owes us request body bytes.
     pub body_idle_timeout: Duration,
+    /// What browsers on other origins may do with the job API; none: nothing.
+    pub cors: Option<Arc<Cors>>,
 }
 
 impl Default for Options {
@@ -26,6 +30,7 @@ impl Default for Options {
             public_url: None,
             trusted_proxies: Trusted::default(),
             body_idle_timeout: limits::CLIENT_BODY_IDLE_TIMEOUT,
+            cors: None,
         }
     }
 }

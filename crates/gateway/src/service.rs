@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{Request, Response, Version};
+use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 use raincheck_core::key::BodyDigest;
 use raincheck_core::outcome::Failure;
@@ -14,7 +14,7 @@ use raincheck_core::policy::hold::{Plan, plan};
 use raincheck_core::prefer::Prefer;
 use raincheck_core::problem::{Problem, ProblemCode};
 use raincheck_core::rate::Rate;
-use raincheck_core::route::{KeyUse, Mode, Route};
+use raincheck_core::route::{KeyUse, Mode, Route, RouteTable};
 use raincheck_exchange::{Payload, answer, replay};
 use raincheck_runner::Runner;
 use raincheck_runner::accept::Accepted;
@@ -26,8 +26,9 @@ use crate::clients::Clients;
 use crate::dedup::{self, Beginners, Wait};
 use crate::intake;
 use crate::options::Options;
+use crate::rewrite::{ByItself, Edge};
 use crate::server::{Abort, Handler, Peer};
-use crate::{check, forward, origin, refusals};
+use crate::{check, forward, origin, refusals, rewrite};
 
 /// Requests that are answered here and not by a route: the job API, put in front by the binary.
 pub trait Local: Send + Sync + 'static {
@@ -83,14 +84,20 @@ impl Service {
         &self.beginners
     }
 
+    pub(crate) fn forwarder(&self) -> &forward::Forwarder {
+        &self.forwarder
+    }
+
     pub(crate) fn links(&self) -> Links {
         self.links.clone()
     }
 
+    /// Answers a request. What is to be done to any answer to it on its way out comes in `edge`.
     async fn serve(
         &self,
         request: Request<Incoming>,
         peer: Arc<Peer>,
+        edge: &mut Option<Box<Edge>>,
     ) -> Result<Response<Payload>, Problem> {
         let came = Instant::now();
         let (parts, incoming) = request.into_parts();
@@ -99,10 +106,32 @@ impl Service {
             && local.claims(parts.uri.path())
         {
             let _visit = self.runner.visit();
-            return Ok(local.answer(Request::from_parts(parts, incoming)).await);
+            return self.answer_locally(&**local, parts, incoming, edge).await;
         }
-        let route = self.route(&parts, &host)?;
-        let answer = self.in_mode(&route, parts, incoming, peer, came).await;
+        let routes = self.runner.routes();
+        if parts.method == Method::OPTIONS
+            && let Some(leave) = self.leave(&routes, &host, &parts, &peer)
+        {
+            return leave;
+        }
+        let route = route(&routes, &parts, &host)?;
+        *edge = Edge::of_route(&route, &parts);
+        let answer = match routes.is_guarded() {
+            true => self.check_access(&routes, &route, &host, &parts, &peer),
+            false => Ok(()),
+        };
+        drop(routes);
+        let answer = match (answer, &route.rewrite) {
+            (Err(problem), _) => Err(problem),
+            (Ok(()), None) => self.in_mode(&route, parts, incoming, peer, came).await,
+            (Ok(()), Some(rewrite)) => {
+                match self.by_itself(&route, rewrite, &host, &parts, &peer) {
+                    Ok(Some(answer)) => Ok(answer),
+                    Ok(None) => self.in_mode(&route, parts, incoming, peer, came).await,
+                    Err(problem) => Err(problem),
+                }
+            }
+        };
         let status = answer.as_ref().map_or_else(
             |problem| problem.code.status(),
             |response| response.status().as_u16(),
@@ -113,14 +142,35 @@ impl Service {
         answer
     }
 
-    /// The route that takes the request.
-    fn route(&self, parts: &Parts, host: &str) -> Result<Arc<Route>, Problem> {
-        let routes = self.runner.routes();
-        let found = routes.find(&parts.method, host, parts.uri.path());
-        found.cloned().ok_or_else(|| {
-            let detail = format!("no route takes {} {}", parts.method, parts.uri.path());
-            Problem::new(ProblemCode::RouteNotFound, detail)
-        })
+    /// The job API's answer, also to browsers on other origins.
+    async fn answer_locally(
+        &self,
+        local: &dyn Local,
+        parts: Parts,
+        incoming: Incoming,
+        edge: &mut Option<Box<Edge>>,
+    ) -> Result<Response<Payload>, Problem> {
+        if let Some(cors) = &self.options.cors {
+            *edge = Some(Edge::of_jobs(cors, &parts.headers));
+            if rewrite::asked_method(&parts).is_some() {
+                return rewrite::preflight(cors, &parts.headers);
+            }
+        }
+        Ok(local.answer(Request::from_parts(parts, incoming)).await)
+    }
+
+    /// The answer to a preflight of a route that has rules for other origins.
+    fn leave(
+        &self,
+        routes: &RouteTable,
+        host: &str,
+        parts: &Parts,
+        peer: &Peer,
+    ) -> Option<Result<Response<Payload>, Problem>> {
+        let asked = rewrite::asked_method(parts)?;
+        let (route, cors) = rewrite::asks_leave(routes, &asked, host, parts.uri.path())?;
+        let served = self.check_access(routes, route, host, parts, peer);
+        Some(served.and_then(|()| rewrite::preflight(cors, &parts.headers)))
     }
 
     /// Refuses what would have nowhere to go, before its body is read. What is queued can wait.
@@ -169,11 +219,14 @@ impl Service {
         if self.clients.is_on(route.rate) {
             self.check_rate(route, &parts, &peer)?;
         }
-        let head = self.forwarder.request_head(parts, &peer)?;
+        let mut head = self.forwarder.request_head(parts, &peer)?;
         let findable = match route.mode {
             Mode::Sync if route.duplicates.key != KeyUse::Required => None,
             _ => dedup::findable(route, &head.headers)?,
         };
+        if let Some(rewrite) = &route.rewrite {
+            rewrite::request_head(rewrite, &mut head)?;
+        }
         let plan = plan(route, prefer);
         // A repetition may have its answer without any backend.
         if !matches!(plan, Plan::Queue(_)) && (findable.is_none() || plan == Plan::Relay) {
@@ -224,6 +277,15 @@ impl Service {
     }
 }
 
+/// The route that takes the request.
+fn route(routes: &RouteTable, parts: &Parts, host: &str) -> Result<Arc<Route>, Problem> {
+    let found = routes.find(&parts.method, host, parts.uri.path());
+    found.cloned().ok_or_else(|| {
+        let detail = format!("no route takes {} {}", parts.method, parts.uri.path());
+        Problem::new(ProblemCode::RouteNotFound, detail)
+    })
+}
+
 impl Handler for Service {
     type Body = Payload;
 
@@ -234,7 +296,9 @@ impl Handler for Service {
     ) -> Result<Response<Payload>, Abort> {
         let method = request.method().clone();
         let above_guard = (request.version() == Version::HTTP_2).then(|| peer.clone());
-        let response = self.serve(request, peer).await.unwrap_or_else(|problem| {
+        let mut edge = None;
+        let answered = self.serve(request, peer, &mut edge).await;
+        let mut response = answered.unwrap_or_else(|problem| {
             self.runner.metrics().problem(problem.code);
             if let Some(peer) = above_guard
                 && check::refuses(problem.code)
@@ -244,6 +308,9 @@ impl Handler for Service {
             let instance = problem.job.map(|id| format!("{}/{id}", self.links.base()));
             answer::problem(&problem, instance.as_deref())
         });
+        if let Some(edge) = edge {
+            response = edge.finish(response);
+        }
         Ok(replay::fit(response, &method))
     }
 
@@ -257,6 +324,7 @@ fn kind(answer: &Result<Response<Payload>, Problem>) -> Answer {
     match answer {
         Err(_) => Answer::Problem,
         Ok(response) if response.extensions().get::<Ticketed>().is_some() => Answer::Ticket,
+        Ok(response) if response.extensions().get::<ByItself>().is_some() => Answer::Fixed,
         Ok(response) => match response.body() {
             Payload::Relay(_) | Payload::Followed(_) => Answer::Relayed,
             _ => Answer::Replayed,

@@ -46,14 +46,15 @@ impl Service {
             let body = ClientBody::new(incoming, route.max_request, idle, Arc::clone(&blame));
             OutBody::Stream(Box::pin(body))
         };
-        let request = outbound.request(head, body);
+        let request = outbound.request(route.dressed(head), body);
         let bounds = Bounds {
             timeouts,
             max_response: route.max_response,
             attended: Duration::ZERO,
         };
         match open(runner.upstreams(), &route.upstream, request, bounds).await {
-            Ok(mut opened) => {
+            Ok(opened) => {
+                let mut opened = opened.shown_by(route);
                 opened.body.attach(permit);
                 Ok(replay::relay(opened))
             }

@@ -1,5 +1,7 @@
 //! Which peers are believed, by where they come from.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 use crate::address::Address;
@@ -14,10 +16,15 @@ pub struct Trusted {
 }
 
 impl Trusted {
+    /// Whether an address is in one of the networks.
+    pub(crate) fn has(&self, ip: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(&ip))
+    }
+
     /// Whether a peer is one of them.
     pub fn contains(&self, peer: &Address) -> bool {
         match peer.ip() {
-            Some(ip) => self.networks.iter().any(|network| network.contains(&ip)),
+            Some(ip) => self.has(ip),
             None => self.unix,
         }
     }

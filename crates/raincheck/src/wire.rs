@@ -2,7 +2,9 @@
 
 mod reach;
 
+use std::fs::File;
 use std::future::Future;
+use std::io::Read as _;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use raincheck_api::{Api, Reload};
 use raincheck_config::Plan;
 use raincheck_config::plan::{Listener, Peers};
 use raincheck_core::ambient::Ambient;
+use raincheck_core::limits::STATIC_FILE_BYTES;
 use raincheck_core::route::{Route, RouteTable};
 use raincheck_exchange::Payload;
 use raincheck_gateway::Trusted;
@@ -74,6 +77,7 @@ pub fn start(
         public_url: public_url.clone(),
         trusted_proxies: trusted(&plan.server.trusted_proxies),
         body_idle_timeout: plan.server.body_timeout,
+        cors: plan.server.cors.clone().map(Arc::new),
     };
     let Opened { store, counts } = store;
     let names = plan.routes.iter().map(|route| &route.name);
@@ -146,10 +150,37 @@ fn trusted(peers: &Peers) -> Trusted {
     }
 }
 
-/// The table of a plan's routes.
-pub fn table(routes: Vec<Route>) -> anyhow::Result<RouteTable> {
+/// The table of a plan's routes, with the files they answer with. Reads these files.
+pub fn table(mut routes: Vec<Route>) -> anyhow::Result<RouteTable> {
+    for route in &mut routes {
+        read_file(route).with_context(|| format!("route '{}' cannot answer", route.name))?;
+    }
     RouteTable::new(routes)
         .map_err(|errors| anyhow::anyhow!("routes that passed the check collide: {errors:?}"))
+}
+
+/// Reads the file that a route answers with, if there is one.
+fn read_file(route: &mut Route) -> anyhow::Result<()> {
+    let rewrite = route.rewrite.as_deref_mut();
+    let Some(respond) = rewrite.and_then(|rewrite| rewrite.respond.as_mut()) else {
+        return Ok(());
+    };
+    let Some(path) = &respond.file else {
+        return Ok(());
+    };
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let mut body = Vec::new();
+    file.take(STATIC_FILE_BYTES + 1)
+        .read_to_end(&mut body)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    if body.len() as u64 > STATIC_FILE_BYTES {
+        anyhow::bail!(
+            "{} is larger than {STATIC_FILE_BYTES} bytes; a file server does this better",
+            path.display()
+        );
+    }
+    respond.body = body.into();
+    Ok(())
 }
 
 fn server_options(plan: &Plan) -> ServerOptions {

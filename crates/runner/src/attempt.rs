@@ -131,13 +131,14 @@ impl Shared {
             deadline: timeouts.total.map(|total| now.after(total)),
             progress: self.reports.url(job.id(), job.attempt()),
         };
-        let wire = outbound.whole(ready.head, &ready.body, &ready.trailers);
+        let wire = outbound.whole(route.dressed(ready.head), &ready.body, &ready.trailers);
         let bounds = Bounds {
             timeouts,
             max_response: route.max_response,
             attended: std::time::Duration::ZERO,
         };
         let opened = open(&self.upstreams, &route.upstream, wire, bounds).await?;
+        let opened = opened.shown_by(route);
         let recorder = Recorder::new(&*self.store);
         if is_final(job, opened.head.status) {
             self.running

@@ -80,6 +80,8 @@ pub enum Answer {
     Replayed,
     /// A problem of ours.
     Problem,
+    /// One that a route gives by itself: a redirect, a fixed answer, the answer to a preflight.
+    Fixed,
 }
 
 /// What became of a request that was known to be a repetition.
@@ -109,12 +111,12 @@ impl Duplicate {
     }
 }
 
-const ANSWERS: [&str; 4] = ["relayed", "ticket", "replayed", "problem"];
+const ANSWERS: [&str; 5] = ["relayed", "ticket", "replayed", "problem", "fixed"];
 const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
 /// The metrics of one route.
 pub struct RouteMetrics {
-    answers: [[Counter; 4]; 4],
+    answers: [[Counter; 4]; 5],
     answer_seconds: Histogram,
     answered: Counter,
     failed: Counter,
@@ -326,7 +328,7 @@ pub(crate) fn register(
     registry.register(bare, name.meaning.trim_end_matches('.'), metric);
 }
 
-fn answers(requests: &Family<AnswerLabel, Counter>, route: &str) -> [[Counter; 4]; 4] {
+fn answers(requests: &Family<AnswerLabel, Counter>, route: &str) -> [[Counter; 4]; 5] {
     ANSWERS.map(|answer| {
         CLASSES.map(|class| {
             let label = AnswerLabel {

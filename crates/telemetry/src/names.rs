@@ -19,7 +19,7 @@ pub struct Name {
 pub const REQUESTS: Name = Name {
     name: "raincheck_requests_total",
     kind: "counter",
-    labels: "route, answer (relayed, ticket, replayed, problem), class (2xx, 3xx, 4xx, 5xx)",
+    labels: "route, answer (relayed, ticket, replayed, problem, fixed), class (2xx, 3xx, 4xx, 5xx)",
     meaning: "Answers to clients of a route.",
     since: "0.1.0",
 };

@@ -98,6 +98,13 @@ impl Config {
         self
     }
 
+    /// Adds a route without an upstream and without a mode.
+    #[must_use]
+    pub fn bare(mut self, pattern: &str) -> Self {
+        self.routes.push(vec![format!("match = {pattern:?}")]);
+        self
+    }
+
     /// Adds a line such as `hold = "1s"` to the last route.
     #[must_use]
     pub fn with(mut self, line: &str) -> Self {

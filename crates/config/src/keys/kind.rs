@@ -37,8 +37,8 @@ pub enum Kind {
     Target,
     /// A status code, or a range of them.
     StatusRange,
-    /// A table such as this one.
-    Table(&'static str),
+    /// Networks of clients, one or several.
+    Clients,
     /// Networks, one or several.
     Networks,
     /// Names of header fields.
@@ -69,8 +69,30 @@ pub enum Kind {
     Choices(&'static [&'static str]),
     /// Yes or no.
     Flag,
-    /// A table with the keys of `retry`.
-    Retry,
+    /// A table with keys of its own, such as this one.
+    Table(&'static str),
+    /// A path prefix, as the route's pattern may have it.
+    Prefix,
+    /// `"preserve"`, `"upstream"` or a host.
+    Host,
+    /// A table of field names and values.
+    Fields,
+    /// Field names.
+    FieldNames,
+    /// Field names, or `"*"`.
+    FieldNamesOrAll,
+    /// A place with placeholders.
+    Place,
+    /// One of the statuses of a redirect.
+    RedirectStatus,
+    /// The status of an answer.
+    Status,
+    /// Any text.
+    Text,
+    /// Origins, or `"*"`.
+    Origins,
+    /// Methods.
+    Methods,
 }
 
 impl Kind {
@@ -109,6 +131,7 @@ impl Kind {
             Self::Upstreams => {
                 r#"a URL of scheme, host and maybe port, such as "http://127.0.0.1:9000" or "unix:/run/app.sock", an array of them, or the name of an [[upstream]]"#.into()
             }
+            Self::Clients => r#"networks such as ["10.0.0.0/8", "192.0.2.7"]"#.into(),
             Self::Networks => r#"networks such as ["10.0.0.0/8", "192.0.2.7", "unix"]"#.into(),
             Self::HeaderNames => {
                 r#"names of header fields such as ["content-type"], or one of them"#.into()
@@ -128,7 +151,25 @@ impl Kind {
             Self::Choice(words) => format!("one of {}", quoted(words)),
             Self::Choices(words) => format!("an array of some of {}", quoted(words)),
             Self::Flag => "true or false".into(),
-            Self::Retry => "a table such as { attempts = 3, backoff = \"1s\" }".into(),
+            Self::Prefix => {
+                r#"a path such as "/api", not the root, without a slash at its end"#.into()
+            }
+            Self::Host => r#""preserve", "upstream", or a host such as "app.internal""#.into(),
+            Self::Fields => r#"a table such as { X-Environment = "test" }"#.into(),
+            Self::FieldNames => r#"header names such as ["X-Powered-By"]"#.into(),
+            Self::FieldNamesOrAll => r#"header names such as ["X-Token"], or ["*"]"#.into(),
+            Self::Place => {
+                r#"a path or URL, maybe with {host}, {uri}, {query} and placeholders of `match`"#
+                    .into()
+            }
+            Self::RedirectStatus => "301, 302, 303, 307 or 308".into(),
+            Self::Status => "a status from 200 to 599".into(),
+            Self::Text => "a text".into(),
+            Self::Origins => {
+                r#"origins such as ["https://app.example.com", "https://*.example.com"], or ["*"]"#
+                    .into()
+            }
+            Self::Methods => r#"methods such as ["GET", "PUT"]"#.into(),
         }
     }
 
@@ -152,7 +193,7 @@ impl Kind {
             Self::Target => "path".into(),
             Self::StatusRange => "status codes".into(),
             Self::Table(_) => "table".into(),
-            Self::Networks => "network or networks".into(),
+            Self::Clients | Self::Networks => "network or networks".into(),
             Self::HeaderNames => "names of header fields".into(),
             Self::Name => "name".into(),
             Self::Pattern => "pattern".into(),
@@ -165,7 +206,16 @@ impl Kind {
             Self::Choice(words) => format!("`{}`", quoted(words)),
             Self::Choices(words) => format!("some of `{}`", quoted(words)),
             Self::Flag => "`true` or `false`".into(),
-            Self::Retry => "table".into(),
+            Self::Prefix => "path".into(),
+            Self::Host => "`\"preserve\"`, `\"upstream\"` or a host".into(),
+            Self::Fields => "names and values".into(),
+            Self::FieldNames => "header names".into(),
+            Self::FieldNamesOrAll => "header names or `[\"*\"]`".into(),
+            Self::Place => "path or URL".into(),
+            Self::RedirectStatus | Self::Status => "status".into(),
+            Self::Text => "text".into(),
+            Self::Origins => "origins or `[\"*\"]`".into(),
+            Self::Methods => "methods".into(),
         }
     }
 

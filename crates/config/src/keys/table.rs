@@ -1,6 +1,7 @@
 //! The table of keys itself, put together from one file for each group of sections.
 
 mod listener;
+mod rewrite;
 mod route;
 mod server;
 mod upstream;
@@ -10,7 +11,13 @@ use super::Key;
 /// Every key, by section, in the order of the documentation.
 pub const KEYS: &[Key] = &joined::<COUNT>();
 
-const PARTS: [&[Key]; 4] = [server::KEYS, listener::KEYS, upstream::KEYS, route::KEYS];
+const PARTS: [&[Key]; 5] = [
+    server::KEYS,
+    listener::KEYS,
+    upstream::KEYS,
+    route::KEYS,
+    rewrite::KEYS,
+];
 
 const COUNT: usize = {
     let (mut count, mut part) = (0, 0);

@@ -140,7 +140,7 @@ impl Setting for Upstream {
         let (scheme, uri, rest) = url(node, text(node)?)?;
         if rest.find('/').is_some_and(|slash| slash + 1 != rest.len()) {
             return Err(Wrong::new(node, "a path cannot stand in it")
-                .with_help("the path of a request is passed on as it is"));
+                .with_help("a path before that of each request is written as `add_prefix`"));
         }
         let host = uri.host().unwrap_or_default();
         let host = host

@@ -44,6 +44,7 @@ pub enum ProblemCode {
     IdempotencyKeyReused = 34,
     DuplicateInProgress = 35,
     NoUpstream = 36,
+    AccessDenied = 37,
 }
 
 /// Whether the backend may have done something because of the request that got this problem.
@@ -59,7 +60,7 @@ use ProblemCode as P;
 
 impl ProblemCode {
     /// Every code, in numeric order.
-    pub const ALL: [P; 36] = [
+    pub const ALL: [P; 37] = [
         P::RouteNotFound,
         P::MalformedRequest,
         P::RequestTooLarge,
@@ -96,6 +97,7 @@ impl ProblemCode {
         P::IdempotencyKeyReused,
         P::DuplicateInProgress,
         P::NoUpstream,
+        P::AccessDenied,
     ];
 
     /// The number that is stored. Never reused.
@@ -115,6 +117,7 @@ impl ProblemCode {
             | P::InvalidParameter
             | P::IdempotencyKeyRequired
             | P::IdempotencyKeyInvalid => 400,
+            P::AccessDenied => 403,
             P::RouteNotFound | P::JobNotFound => 404,
             P::MethodNotAllowed => 405,
             P::RequestTimeout => 408,
@@ -179,7 +182,8 @@ impl ProblemCode {
             | P::ConfigInvalid
             | P::IdempotencyKeyRequired
             | P::IdempotencyKeyInvalid
-            | P::IdempotencyKeyReused => false,
+            | P::IdempotencyKeyReused
+            | P::AccessDenied => false,
         }
     }
 
@@ -221,7 +225,8 @@ impl ProblemCode {
             | P::IdempotencyKeyRequired
             | P::IdempotencyKeyInvalid
             | P::IdempotencyKeyReused
-            | P::DuplicateInProgress => SideEffects::None,
+            | P::DuplicateInProgress
+            | P::AccessDenied => SideEffects::None,
         }
     }
 
@@ -256,6 +261,7 @@ impl ProblemCode {
             P::HeadersTooLarge => "The header section is larger than allowed",
             P::TargetTooLong => "The request target is longer than allowed",
             P::InvalidParameter => "A parameter has a value that is not allowed",
+            P::AccessDenied => "This route does not serve this client",
             P::RetriesExhausted => "The last allowed attempt was answered with an error",
             P::ConfigInvalid => "The config has a mistake, and nothing was changed",
             P::RateLimited => "This client sends more than it may",
@@ -306,6 +312,7 @@ impl ProblemCode {
             P::IdempotencyKeyReused => "idempotency-key-reused",
             P::DuplicateInProgress => "duplicate-in-progress",
             P::NoUpstream => "no-upstream",
+            P::AccessDenied => "access-denied",
         }
     }
 

@@ -60,6 +60,35 @@ impl Pattern {
             && self.matches_path(path)
     }
 
+    /// Where a placeholder with this name stands: which segment, and whether it takes all from there
+    /// on.
+    pub fn placeholder(&self, name: &str) -> Option<(usize, bool)> {
+        self.parts().enumerate().find_map(|(index, part)| {
+            let inner = part.strip_prefix('{')?.strip_suffix('}')?;
+            let rest = inner.strip_prefix('*');
+            (rest.unwrap_or(inner) == name).then_some((index, rest.is_some()))
+        })
+    }
+
+    /// How many segments a prefix of the pattern's path has; none: it is no prefix of it, so that
+    /// some request that matches would not begin with it.
+    pub fn segments_of_prefix(&self, prefix: &str) -> Option<usize> {
+        let wanted: Vec<&str> = prefix.strip_prefix('/')?.split('/').collect();
+        let own: Vec<&str> = self.parts().collect();
+        let begins = own.get(..wanted.len()) == Some(&wanted[..]);
+        let takes_rest = wanted.last().is_some_and(|last| last.starts_with("{*"));
+        (begins && !takes_rest).then_some(wanted.len())
+    }
+
+    /// The segments of the path as written.
+    fn parts(&self) -> impl Iterator<Item = &str> {
+        let path = self
+            .text
+            .find('/')
+            .map_or("", |slash| &self.text[slash + 1..]);
+        path.split('/')
+    }
+
     fn matches_path(&self, path: &str) -> bool {
         let mut rest = path.strip_prefix('/').map(|p| p.split('/'));
         let mut next = || rest.as_mut().and_then(Iterator::next);

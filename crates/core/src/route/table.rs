@@ -12,6 +12,7 @@ use crate::id::RouteName;
 #[derive(Debug, Clone, Default)]
 pub struct RouteTable {
     routes: Vec<Arc<Route>>,
+    is_guarded: bool,
 }
 
 /// Why routes do not make a table. The numbers are places in the list given.
@@ -66,7 +67,14 @@ impl RouteTable {
         }
         let mut routes: Vec<_> = routes.into_iter().map(Arc::new).collect();
         routes.sort_by_cached_key(|route| route.pattern.rank());
-        Ok(Self { routes })
+        let guards = |route: &Arc<Route>| {
+            let rewrite = route.rewrite.as_deref();
+            rewrite.is_some_and(|rewrite| !rewrite.access.is_open())
+        };
+        Ok(Self {
+            is_guarded: routes.iter().any(guards),
+            routes,
+        })
     }
 
     /// The most specific route for a request. `host` is lower case and has no port.
@@ -74,6 +82,11 @@ impl RouteTable {
         self.routes
             .iter()
             .find(|route| route.pattern.matches(method, host, path))
+    }
+
+    /// Whether some route does not serve everybody.
+    pub fn is_guarded(&self) -> bool {
+        self.is_guarded
     }
 
     /// The route with this name.

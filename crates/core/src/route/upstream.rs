@@ -9,6 +9,8 @@ use std::time::Duration;
 /// The servers of a route.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Backends {
+    /// None: the route answers by itself.
+    Nobody,
     /// One server that nobody watches.
     One(Upstream),
     /// Several, or one that is watched: which one gets a request is decided for each.
@@ -157,6 +159,7 @@ impl Backends {
     /// Every server, in the order of the config.
     pub fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
         let (one, group) = match self {
+            Self::Nobody => (None, None),
             Self::One(upstream) => (Some(upstream), None),
             Self::Group(group) => (None, Some(group)),
         };
@@ -168,6 +171,7 @@ impl Backends {
     /// What the servers are called together.
     pub fn name(&self) -> String {
         match self {
+            Self::Nobody => String::new(),
             Self::One(upstream) => upstream.url(),
             Self::Group(group) => group.name.clone(),
         }
@@ -176,7 +180,7 @@ impl Backends {
     /// The group, where there is one.
     pub fn group(&self) -> Option<&Arc<Group>> {
         match self {
-            Self::One(_) => None,
+            Self::Nobody | Self::One(_) => None,
             Self::Group(group) => Some(group),
         }
     }

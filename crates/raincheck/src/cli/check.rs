@@ -4,6 +4,7 @@ use http::HeaderName;
 use raincheck_config::units::{show_duration, show_size};
 use raincheck_config::{Errors, Plan};
 use raincheck_core::rate::Rate;
+use raincheck_core::rewrite::{HostRule, Rewrite};
 use raincheck_core::route::{
     HoldUntil, KeyUse, Mode, OnDisconnect, OnDuplicate, Route, RouteTable,
 };
@@ -14,6 +15,7 @@ use super::{CheckArgs, ConfigArgs};
 use crate::certificates::Certificates;
 use crate::exit::Code;
 use crate::output::Output;
+use crate::wire;
 
 /// Checks and shows. Opens no port and no data directory.
 pub fn run(args: CheckArgs, out: Output) -> anyhow::Result<Code> {
@@ -22,7 +24,11 @@ pub fn run(args: CheckArgs, out: Output) -> anyhow::Result<Code> {
         config: file.or(config.config),
         ..config
     };
-    match config.load().and_then(certified) {
+    let loaded = config.load().and_then(|plan| {
+        wire::table(plan.routes.clone())?;
+        certified(plan)
+    });
+    match loaded {
         Ok(plan) if out.is_json() => out.document(&document(&plan)).map(|()| Code::Ok),
         Ok(plan) => show(&plan, out).map(|()| Code::Ok),
         Err(error) => match error.downcast_ref::<Errors>() {
@@ -129,12 +135,37 @@ fn described(route: &Route) -> String {
         route.max_response.map_or_else(none, show_size),
         route.rate.map_or_else(none, show_rate)
     ));
+    if let Some(rewrite) = &route.rewrite {
+        text.push_str(&format!("\n   {}", changes(rewrite).join(", ")));
+    }
     text
 }
 
 /// As in "100 in 1s".
 fn show_rate(rate: Rate) -> String {
     format!("{} in {}", rate.count, show_duration(rate.per))
+}
+
+/// The names of the keys that change something.
+fn changes(rewrite: &Rewrite) -> Vec<&'static str> {
+    let given = [
+        ("allow", !rewrite.access.allow.is_empty()),
+        ("deny", !rewrite.access.deny.is_empty()),
+        ("strip_prefix", rewrite.prefix.strip > 0),
+        ("add_prefix", !rewrite.prefix.add.is_empty()),
+        ("host", rewrite.host != HostRule::Preserve),
+        ("request_headers", !rewrite.request_fields.is_empty()),
+        ("response_headers", !rewrite.response_fields.is_empty()),
+        ("cors", rewrite.cors.is_some()),
+        ("compress", !rewrite.compress.is_empty()),
+        ("redirect", rewrite.redirect.is_some()),
+        ("respond", rewrite.respond.is_some()),
+    ];
+    given
+        .into_iter()
+        .filter(|(_, given)| *given)
+        .map(|(key, _)| key)
+        .collect()
 }
 
 fn document(plan: &Plan) -> Value {
@@ -182,10 +213,22 @@ fn route_document(route: &Route) -> Value {
         "max_request": route.max_request,
         "max_response": route.max_response,
         "rate": route.rate.map(show_rate),
+        "changes": route.rewrite.as_deref().map(changes).unwrap_or_default(),
     })
 }
 
+/// Where requests go, or that they go nowhere.
 fn upstream(route: &Route) -> String {
+    let rewrite = route.rewrite.as_deref();
+    if !route.has_upstream() {
+        let responds = rewrite.is_some_and(|rewrite| rewrite.respond.is_some());
+        let what = if responds {
+            "(a fixed answer)"
+        } else {
+            "(a redirect)"
+        };
+        return what.to_owned();
+    }
     route.upstream.to_string()
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use http::header::{HOST, HeaderValue};
 use http::{Request, Version};
 use raincheck_core::outcome::{Cause, Failure};
 use raincheck_core::policy::timeout::Timeouts;
@@ -85,7 +86,8 @@ impl Upstreams {
     }
 
     /// Sends one request and returns when the response head is there. The request goes out as it
-    /// is: its URI is path and query, its fields are complete, `host` among them.
+    /// is: its URI is path and query, its fields are complete. One without `host` gets that of the
+    /// upstream.
     /// `timeouts.connect` and `timeouts.idle` are kept here, the total is the caller's.
     ///
     /// An idle connection that turns out to be closed before it took the request costs nothing but
@@ -128,6 +130,7 @@ impl Upstreams {
     ) -> Result<Answer, Failure> {
         match backends {
             Backends::One(upstream) => self.send(upstream, request, timeouts).await,
+            Backends::Nobody => Err(words::nobody("nobody")),
             // Boxed, so that it does not make the common future larger.
             Backends::Group(group) => {
                 let balancer = self
@@ -205,6 +208,7 @@ impl Upstreams {
         timeouts: Timeouts,
         server: Option<&Arc<Server>>,
     ) -> Result<Answer, Refused> {
+        name_host(&mut request, &host.upstream);
         if let Some(http2) = &host.http2 {
             // Boxed, so that it does not make the common future larger.
             return Box::pin(http2::send(http2, self, host, request, timeouts, server)).await;
@@ -311,7 +315,23 @@ fn prepared(request: Request<OutBody>) -> Request<WireBody> {
     let (mut parts, body) = request.into_parts();
     parts.version = Version::HTTP_11;
     framing::complete(&mut parts.headers, &body);
+    if !parts.headers.contains_key(HOST) {
+        parts.extensions.insert(OwnHost);
+    }
     Request::from_parts(parts, WireBody::new(body))
+}
+
+/// Marks a request whose `Host` is that of whichever upstream gets it.
+#[derive(Clone)]
+struct OwnHost;
+
+/// Writes that host.
+fn name_host(request: &mut Request<WireBody>, upstream: &Upstream) {
+    if request.extensions().get::<OwnHost>().is_some()
+        && let Ok(host) = HeaderValue::try_from(upstream.authority())
+    {
+        request.headers_mut().insert(HOST, host);
+    }
 }
 
 /// Looks at all idle connections from time to time, until the pool is gone.

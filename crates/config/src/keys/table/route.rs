@@ -39,7 +39,8 @@ pub(super) const KEYS: &[Key] = &[
         since: "0.1.0",
         doc: "What does the work: a server, several that are alike, or the name of an `[[upstream]]`. \
               Of several, the one with the fewest requests in flight gets each, and another if it \
-              cannot connect. The path of a request is passed on as it is.",
+              cannot connect. The path of a request is passed on as it is, but for \
+              `strip_prefix` and `add_prefix`.",
     },
     Key {
         section: SectionName::Route,
@@ -152,7 +153,7 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         section: SectionName::Route,
         name: "retry",
-        kind: Kind::Retry,
+        kind: Kind::Table(r#"{ attempts = 3, backoff = "1s" }"#),
         default: Otherwise {
             text: "one attempt",
             example: r#"{ attempts = 3, backoff = "1s" }"#,

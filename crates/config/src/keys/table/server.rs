@@ -162,6 +162,17 @@ pub(super) const KEYS: &[Key] = &[
         doc: "Bytes of a request line and its header section; beyond it: 431.",
     },
     Key {
+        section: SectionName::Server,
+        name: "cors",
+        kind: Kind::Table(r#"{ origins = ["https://app.example.com"] }"#),
+        default: Otherwise {
+            text: "no other origin",
+            example: r#"{ origins = ["https://app.example.com"] }"#,
+        },
+        since: "0.1.0",
+        doc: "Which browsers on other origins may use the job API; see the section on `cors`.",
+    },
+    Key {
         section: SectionName::Admin,
         name: "listen",
         kind: Kind::ListenerOrOff,

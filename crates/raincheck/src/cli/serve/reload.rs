@@ -111,9 +111,12 @@ impl Reloader {
     async fn load(&self) -> anyhow::Result<(Plan, RouteTable)> {
         let config = self.config.clone();
         // Files may be slow, and exchanges go on meanwhile.
-        let plan = tokio::task::spawn_blocking(move || config.load()).await??;
-        let routes = wire::table(plan.routes.clone())?;
-        Ok((plan, routes))
+        let loaded = tokio::task::spawn_blocking(move || {
+            let plan = config.load()?;
+            let routes = wire::table(plan.routes.clone())?;
+            anyhow::Ok((plan, routes))
+        });
+        loaded.await?
     }
 }
 
@@ -211,7 +214,7 @@ fn settled(started: &Plan, now: &Plan) -> Vec<&'static str> {
 }
 
 /// Every key of the section, and whether it says the same.
-fn server(was: &Server, now: &Server) -> [(&'static str, bool); 14] {
+fn server(was: &Server, now: &Server) -> [(&'static str, bool); 15] {
     let Server {
         listen,
         // What it presets is in the routes.
@@ -229,6 +232,7 @@ fn server(was: &Server, now: &Server) -> [(&'static str, bool); 14] {
         keep_alive,
         max_connections: connections,
         max_request_head: head,
+        cors,
     } = now;
     [
         ("server.listen", *listen == was.listen),
@@ -251,6 +255,7 @@ fn server(was: &Server, now: &Server) -> [(&'static str, bool); 14] {
             *connections == was.max_connections,
         ),
         ("server.max_request_head", *head == was.max_request_head),
+        ("server.cors", *cors == was.cors),
     ]
 }
 
@@ -315,6 +320,7 @@ mod tests {
         keep_alive = "1s"
         max_connections = 7
         max_request_head = "9KiB"
+        cors = { origins = ["https://a.example"] }
         [admin]
         listen = "off"
         [store]
@@ -337,7 +343,7 @@ mod tests {
         let keys = KEYS
             .iter()
             .filter(|key| {
-                !matches!(
+                let inner = matches!(
                     key.section,
                     SectionName::Listener
                         | SectionName::Certificate
@@ -346,7 +352,8 @@ mod tests {
                         | SectionName::Health
                         | SectionName::Route
                         | SectionName::Retry
-                )
+                );
+                !inner && !key.section.is_optional()
             })
             .map(|key| format!("{}.{}", key.section.as_str(), key.name))
             .filter(|key| !["server.behind", "limits.concurrency"].contains(&key.as_str()));
