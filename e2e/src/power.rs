@@ -251,9 +251,13 @@ fn mix(durable: &[u8], written: &[u8], size: usize, dice: &mut Dice) -> Vec<u8> 
     mixed
 }
 
+/// What a disk holds below a directory. A socket has no bytes, and its name stays.
 fn entries(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).must("a directory");
-    let mut paths: Vec<_> = entries.map(|entry| entry.must("an entry").path()).collect();
+    let mut paths: Vec<_> = entries
+        .map(|entry| entry.must("an entry").path())
+        .filter(|path| path.is_file() || path.is_dir())
+        .collect();
     paths.sort();
     paths
 }

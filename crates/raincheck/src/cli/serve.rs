@@ -16,9 +16,10 @@ use crate::ambient::System;
 use crate::certificates::Certificates;
 use crate::cli::load::warn;
 use crate::cli::{ConfigArgs, ServeArgs};
-use crate::exit::Code;
+use crate::exit::{Code, Failure};
 use crate::listen::Ports;
 use crate::output::Output;
+use crate::replace::POST;
 use crate::replace::channel::Channel;
 use crate::replace::notify::notify;
 use crate::replace::predecessor::{Call, Calls, Origin, Outcome, make_way};
@@ -111,7 +112,7 @@ impl Served {
             Arc::clone(&self.certificates),
             self.out,
         ));
-        let mut calls = Calls::listen(&plan.store.path)?;
+        let mut calls = Calls::listen(&plan.store.path).map_err(|e| no_post(&e))?;
         let (grace, first_route) = (plan.server.grace, plan.routes.first());
         let first_route = first_route.map(|route| route.pattern.to_string());
         let again = Arc::clone(&reloader) as Arc<dyn Reload>;
@@ -261,4 +262,14 @@ fn reached(server: &ServerHandle) -> (String, String) {
             (options, format!("{scheme}://localhost/"))
         }
     }
+}
+
+/// The socket for a successor lies on the disk of the store, and fails as that does.
+fn no_post(error: &std::io::Error) -> Failure {
+    let code = match error.kind() {
+        std::io::ErrorKind::StorageFull => Code::StoreFull,
+        _ => Code::StoreFailed,
+    };
+    let message = format!("cannot make {POST} in the data directory: {error}; see its disk");
+    Failure::new(code, message)
 }
