@@ -2,6 +2,7 @@
 //! promises. The checker knows nothing of how the history came about.
 
 mod check;
+mod keys;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -89,6 +90,9 @@ pub enum Breach {
     SentAgain,
     /// An attempt is sent once.
     AttemptSentTwice,
+    /// A request that comes again under its key becomes another job only after one that ended
+    /// without an answer, and only if that was never sent or may be repeated.
+    RunTwice,
 }
 
 impl fmt::Display for Broken {
@@ -117,6 +121,26 @@ impl History {
     pub fn broken(&self, ended: bool) -> Vec<Broken> {
         check::broken(self, ended)
     }
+}
+
+/// The route of the request with this number, by its name.
+#[must_use]
+pub fn route(number: u64) -> &'static str {
+    ["async", "auto", "async", "auto", "brief"][(number / 2 % 5) as usize]
+}
+
+/// Whether the request with this number may be sent again by itself.
+#[must_use]
+pub fn repeatable(number: u64) -> bool {
+    number.is_multiple_of(2)
+}
+
+/// The key of the request with this number, if it has one. A key is forgotten with its job, so
+/// brief jobs have none.
+#[must_use]
+pub fn key(number: u64) -> Option<String> {
+    let keyed = number.is_multiple_of(3) && route(number) != "brief";
+    keyed.then(|| format!("key {number}"))
 }
 
 /// How much is sent: some fits into a row, some into memory, some needs a file.

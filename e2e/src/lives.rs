@@ -1,8 +1,9 @@
 //! A gateway under load that dies and is started again, and the history of what was seen meanwhile.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
@@ -14,10 +15,13 @@ use crate::bound::{Must, until};
 use crate::dice::Dice;
 use crate::event::Gate;
 use crate::expect::FINISHED;
-use crate::history::{Arrival, History, Promise, Sight, answer_body, request_body};
+use crate::history::{
+    Arrival, History, Promise, Sight, answer_body, key, repeatable, request_body, route,
+};
 use crate::power::{Disk, Power, memory};
 use crate::process::{Config, Exit, Home, Raincheck};
 use crate::raw::{Client, Response};
+use crate::request::Request;
 use crate::wire::End;
 
 /// The codes with which the process ends when its disk fails, or is full.
@@ -54,6 +58,11 @@ pub struct Lives {
 #[derive(Debug, Default)]
 struct Seeing {
     history: Mutex<History>,
+    /// Requests with a key whose clients have heard nothing: they ask again.
+    unheard: Mutex<BTreeSet<u64>>,
+    repeated: AtomicU64,
+    /// Whether the disk forgot what it said it had.
+    lied_to: AtomicBool,
     sent: AtomicU64,
     acknowledged: AtomicU64,
 }
@@ -61,6 +70,19 @@ struct Seeing {
 impl Seeing {
     fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn unheard(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.unheard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Requests with a key that were answered or not, to be sent again.
+    fn keyed(&self) -> BTreeSet<u64> {
+        let mut numbers = self.unheard().clone();
+        let promised = self.history();
+        let promised = promised.promises.values().map(|promise| promise.number);
+        numbers.extend(promised.filter(|number| key(*number).is_some()));
+        numbers
     }
 }
 
@@ -98,12 +120,20 @@ impl Lives {
         self.seen.acknowledged.load(Ordering::SeqCst)
     }
 
+    /// How many requests were sent again under their keys and answered so far.
+    #[must_use]
+    pub fn repeated(&self) -> u64 {
+        self.seen.repeated.load(Ordering::SeqCst)
+    }
+
     /// Starts the gateway, lets clients send and look, until it is doomed.
     ///
     /// # Panics
     /// When it ends in any other way than by being killed or, on a disk that fails, by saying so.
     pub async fn live(&mut self, doom: Doom, disk: Disk<'_>, dice: &mut Dice) -> Exit {
         self.seen.history().disk_failed |= disk.fail.is_some();
+        let lied_to = &self.seen.lied_to;
+        lied_to.fetch_or(disk.lie.is_some(), Ordering::SeqCst);
         let home = self.home.take().must("a home between lives");
         let data = home.data();
         let watch = |command: &mut _| self.power.watch(command, &data, doom.call, disk);
@@ -120,10 +150,14 @@ impl Lives {
         let sent = self.seen.sent.load(Ordering::SeqCst) + SENT_MAX;
         let mut clients = JoinSet::new();
         for _ in 0..CLIENTS {
-            let fails = disk.fail.is_some();
-            clients.spawn(send(Arc::clone(&self.seen), app.addr(), fails));
+            clients.spawn(send(Arc::clone(&self.seen), app.addr()));
         }
         clients.spawn(look(
+            Arc::clone(&self.seen),
+            app.addr(),
+            Dice::new(dice.any()),
+        ));
+        clients.spawn(send_again(
             Arc::clone(&self.seen),
             app.addr(),
             Dice::new(dice.any()),
@@ -150,9 +184,12 @@ impl Lives {
         self.gate.open(1 << 20);
         let home = self.home.take().must("a home between lives");
         let app = Raincheck::start_in(home).await;
+        for number in self.seen.keyed() {
+            let response = request(app.addr(), number).try_send().await;
+            heard(&self.seen, number, &response.must("an answer"), true);
+        }
         let mut eye = Eye::open(app.addr()).await.must("a connection");
-        let promises = self.seen.history().promises.clone();
-        for id in promises.keys() {
+        for id in &self.jobs() {
             let mut sight = eye.status(id, "wait=10").await.must("a status");
             while is_unfinished(&sight) {
                 sight = eye.status(id, "wait=10").await.must("a status");
@@ -165,6 +202,15 @@ impl Lives {
         let exit = app.child.exited().await;
         assert_eq!(exit.code, Some(0), "{}", exit.stderr);
         self.history()
+    }
+
+    /// All that were promised, and those of requests with a key that nobody was told of.
+    fn jobs(&self) -> BTreeSet<String> {
+        let history = self.history();
+        let keyed = history.arrivals.into_iter();
+        let keyed = keyed.filter(|arrival| key(arrival.number).is_some());
+        let promised = history.promises.into_keys();
+        promised.chain(keyed.map(|arrival| arrival.job)).collect()
     }
 
     fn record(&self, id: &str, sight: Sight) {
@@ -229,38 +275,81 @@ fn arrival(seen: &Seen) -> Option<Arrival> {
 }
 
 /// Sends requests, one after the other, until the server is gone.
-async fn send(seen: Arc<Seeing>, addr: SocketAddr, fails: bool) {
+async fn send(seen: Arc<Seeing>, addr: SocketAddr) {
     loop {
         let number = seen.sent.fetch_add(1, Ordering::SeqCst);
-        let repeatable = number.is_multiple_of(2);
-        let route = ["async", "auto", "async", "auto", "brief"][(number / 2 % 5) as usize];
-        let method = if repeatable { "PUT" } else { "POST" };
-        let request = crate::request::Request::new(addr, method, &format!("/{route}/{number}"));
-        let Some(response) = request.body(request_body(number)).try_send().await else {
+        let Some(response) = request(addr, number).try_send().await else {
+            if key(number).is_some() {
+                seen.unheard().insert(number);
+            }
             return;
         };
-        let text = response.text();
-        match response.status {
-            // Held clients of a fast backend get the answer itself.
-            200 => assert!(text.contains(&format!(":{number}:")), "another's answer"),
-            202 => {
-                let id = response.json()["job_id"].as_str().must("job_id").to_owned();
-                let promise = Promise {
-                    number,
-                    repeatable,
-                    brief: route == "brief",
-                };
-                seen.history().promises.insert(id, promise);
+        heard(&seen, number, &response, false);
+    }
+}
+
+/// Sends again under their keys what was not answered, and some of what was, until the server is
+/// gone.
+async fn send_again(seen: Arc<Seeing>, addr: SocketAddr, mut dice: Dice) {
+    for number in seen.keyed() {
+        if !seen.unheard().contains(&number) && dice.of(0..4) != 0 {
+            continue;
+        }
+        let Some(response) = request(addr, number).try_send().await else {
+            return;
+        };
+        heard(&seen, number, &response, true);
+    }
+}
+
+/// The request with this number.
+fn request(addr: SocketAddr, number: u64) -> Request {
+    let method = if repeatable(number) { "PUT" } else { "POST" };
+    let path = format!("/{}/{number}", route(number));
+    let request = Request::new(addr, method, &path).body(request_body(number));
+    match key(number) {
+        Some(key) => request.header("idempotency-key", key),
+        None => request,
+    }
+}
+
+/// What a client was told. `again`: it had sent its request before, under its key.
+fn heard(seen: &Seeing, number: u64, response: &Response, again: bool) {
+    let text = response.text();
+    let fails = seen.history().disk_failed;
+    match response.status {
+        // Held clients of a fast backend get the answer itself.
+        200 => assert!(text.contains(&format!(":{number}:")), "another's answer"),
+        202 => {
+            let id = response.json()["job_id"].as_str().must("job_id").to_owned();
+            let promise = Promise {
+                number,
+                repeatable: repeatable(number),
+                brief: route(number) == "brief",
+            };
+            let known = seen.history().promises.insert(id, promise);
+            if known.is_none() {
                 seen.acknowledged.fetch_add(1, Ordering::SeqCst);
             }
-            // What came to a process that has begun to stop is told that.
-            503 if fails => {
-                let code = response.json()["code"].clone();
-                assert!(code == "store-unavailable" || code == "draining", "{text}");
-            }
-            _ => panic!("{} {text}", response.status),
         }
+        // What came to a process that has begun to stop is told that.
+        503 if fails => {
+            let code = response.json()["code"].clone();
+            assert!(code == "store-unavailable" || code == "draining", "{text}");
+        }
+        500 if seen.lied_to.load(Ordering::SeqCst) => {
+            assert_eq!(response.json()["code"], "storage-damaged", "{text}");
+        }
+        // The end of its job is the answer, where that may have been sent and not again.
+        _ if again && !repeatable(number) => {
+            assert_eq!(response.json()["code"], "interrupted", "{text}");
+        }
+        _ => panic!("{} {text}", response.status),
     }
+    if again {
+        seen.repeated.fetch_add(1, Ordering::SeqCst);
+    }
+    seen.unheard().remove(&number);
 }
 
 /// Looks at everything that was promised before, in any order, until the server is gone.
@@ -310,11 +399,12 @@ impl Eye {
         sight(id, &self.get(&format!("/jobs/{id}"), prefer).await?)
     }
 
-    /// The recorded answer, where there is one; the outer none: the server is gone.
+    /// The recorded answer, where there is one, or why it cannot be read; the outer none: the server
+    /// is gone.
     async fn answer(&mut self, id: &str) -> Option<Option<Sight>> {
         let response = self.get(&format!("/jobs/{id}/result"), "x").await?;
-        let ours = response.header("raincheck-error").is_some();
-        Some((!ours).then(|| Sight::Answer {
+        let none = response.header("raincheck-error").is_some() && response.status != 500;
+        Some((!none).then(|| Sight::Answer {
             status: response.status,
             body: response.body.bytes.clone(),
         }))

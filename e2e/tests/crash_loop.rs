@@ -1,5 +1,6 @@
 //! `kill -9` again and again under load, at any call that writes, syncs or sends, or at any moment:
-//! every acknowledged job is there afterwards, ends once, and has the answer to its own request.
+//! every acknowledged job is there afterwards, ends once, and has the answer to its own request, and
+//! what is sent again under its key is not run again.
 //!
 //! `RAINCHECK_E2E_SEED` and `RAINCHECK_E2E_ROUNDS` choose other rounds; a failure names both.
 
@@ -35,7 +36,7 @@ fn doom(dice: &mut Dice) -> Doom {
 async fn every_acknowledged_job_survives() {
     let first = Dice::seed("RAINCHECK_E2E_SEED");
     let rounds = rounds();
-    let (mut acknowledged, mut finished) = (0, 0);
+    let (mut acknowledged, mut finished, mut repeated) = (0, 0, 0);
     for (life, start) in (0..rounds).step_by(DEATHS as usize).enumerate() {
         let seed = first + life as u64;
         let deaths = DEATHS.min(rounds - start);
@@ -50,11 +51,19 @@ async fn every_acknowledged_job_survives() {
             lives.live(doom, Disk::default(), &mut dice).await;
         }
         acknowledged += lives.acknowledged();
+        repeated += lives.repeated();
         let history = lives.end().await;
         let broken = history.broken(true);
         assert!(broken.is_empty(), "seed {seed}: {broken:#?}");
         finished += history.promises.len();
     }
-    println!("{rounds} deaths, {acknowledged} jobs acknowledged, {finished} checked");
+    println!(
+        "{rounds} deaths, {acknowledged} jobs acknowledged, {finished} checked, \
+         {repeated} requests sent again under their keys"
+    );
     assert!(finished as u64 >= rounds, "too little was done");
+    assert!(
+        rounds < DEATHS || repeated >= rounds / 4,
+        "too few came again"
+    );
 }

@@ -1,7 +1,9 @@
 //! The checker of histories bites: a good history passes, and each promise has one in which it
 //! alone is broken.
 
-use raincheck_e2e::history::{Arrival, Breach, History, Promise, Sight, answer_body, request_body};
+use raincheck_e2e::history::{
+    Arrival, Breach, History, Promise, Sight, answer_body, key, repeatable, request_body,
+};
 
 const JOB: &str = "01997f6c-0000-7000-8000-000000000001";
 const NUMBER: u64 = 7;
@@ -220,4 +222,80 @@ fn too_many_sends_are_found() {
         breaches(&history(true, &counted, &same)),
         [Breach::AttemptSentTwice]
     );
+}
+
+const OTHER: &str = "01997f6c-0000-7000-8000-000000000002";
+/// Requests with a key.
+const POST: u64 = 3;
+const PUT: u64 = 6;
+
+/// Two jobs under one key: the first was seen so often and ended so, the second ran once.
+fn under_one_key(number: u64, seen: u32, first: &[Sight]) -> History {
+    assert!(key(number).is_some());
+    let promise = Promise {
+        number,
+        repeatable: repeatable(number),
+        brief: false,
+    };
+    let mut arrivals: Vec<_> = (1..=seen).map(|at| arrival(at, at.into())).collect();
+    arrivals.push(Arrival {
+        job: OTHER.to_owned(),
+        ..arrival(1, 9)
+    });
+    for arrival in &mut arrivals {
+        arrival.number = number;
+        arrival.body.0 = request_body(number).into_bytes();
+    }
+    let first = first.iter().map(|sight| (JOB, sight.clone()));
+    let second = [(OTHER, status("succeeded", 1))];
+    History {
+        promises: [(JOB.to_owned(), promise), (OTHER.to_owned(), promise)].into(),
+        sights: first
+            .chain(second)
+            .map(|(id, sight)| (id.to_owned(), sight))
+            .collect(),
+        arrivals,
+        disk_failed: true,
+    }
+}
+
+#[test]
+fn a_second_run_under_one_key_is_found() {
+    for number in [POST, PUT] {
+        let twice = under_one_key(number, 1, &[status("succeeded", 1)]);
+        assert_eq!(breaches(&twice), [Breach::RunTwice], "an answer was stored");
+        let mut untold = twice.clone();
+        untold.promises.remove(JOB);
+        assert_eq!(breaches(&untold), [Breach::RunTwice], "of no one's ticket");
+        untold.promises.remove(OTHER);
+        assert_eq!(breaches(&untold), [Breach::RunTwice], "of held clients");
+        let still = under_one_key(number, 1, &[status("processing", 1)]);
+        assert!(breaches(&still).contains(&Breach::RunTwice));
+    }
+    // It may not be repeated, and the backend saw it, or may have.
+    for (seen, code) in [
+        (1, "interrupted"),
+        (0, "interrupted"),
+        (1, "store-unavailable"),
+    ] {
+        let twice = under_one_key(POST, seen, &[interrupted(code)]);
+        assert_eq!(breaches(&twice), [Breach::RunTwice], "{seen} {code}");
+    }
+    let told = [status("processing", 1), status("queued", 0)];
+    assert_eq!(under_one_key(POST, 0, &told).broken(false), []);
+    let early = under_one_key(POST, 1, &told).broken(false);
+    assert_eq!(early.len(), 1, "nothing that comes later makes this good");
+}
+
+#[test]
+fn what_ended_without_an_answer_may_be_run_anew_under_its_key() {
+    let ended = [interrupted("store-unavailable")];
+    assert_eq!(breaches(&under_one_key(PUT, 1, &ended)), []);
+    let mut unsent = interrupted("store-unavailable");
+    if let Sight::Status { executions, .. } = &mut unsent {
+        *executions = 0;
+    }
+    assert_eq!(breaches(&under_one_key(POST, 0, &[unsent.clone()])), []);
+    let sent = breaches(&under_one_key(POST, 1, &[unsent]));
+    assert_eq!(sent, [Breach::Undercounted, Breach::RunTwice]);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Arrival, Breach, Broken, History, Promise, Sight, answer_body, request_body};
+use super::{Arrival, Breach, Broken, History, Promise, Sight, answer_body, keys, request_body};
 use crate::expect::FINISHED;
 
 /// One job and everything that was seen of it.
@@ -37,6 +37,7 @@ pub(super) fn broken(history: &History, ended: bool) -> Vec<Broken> {
         };
         broken.extend(job.look(ended));
     }
+    broken.extend(keys::run_twice(history, ended));
     broken
 }
 
