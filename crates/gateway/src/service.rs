@@ -244,10 +244,9 @@ impl Service {
         let (limit, options) = (route.max_request, &self.options);
         let whole = intake::take(incoming, limit, options, bodies, digest.as_mut()).await?;
         let id = self.runner.ambient().job_id();
-        let route = Arc::clone(route);
         let accepted = Accepted {
             id,
-            route,
+            route: Arc::clone(route),
             head,
             body: whole.body,
             trailers: whole.trailers,

@@ -95,6 +95,10 @@ pub enum Kind {
     Methods,
 }
 
+const PLACE: &str = "a path or URL, maybe with {host}, {uri}, {query} and placeholders of `match`";
+const ORIGINS: &str =
+    r#"origins such as ["https://app.example.com", "https://*.example.com"], or ["*"]"#;
+
 impl Kind {
     /// What would be right, as in "expected ...".
     pub fn expecting(self) -> String {
@@ -158,17 +162,11 @@ impl Kind {
             Self::Fields => r#"a table such as { X-Environment = "test" }"#.into(),
             Self::FieldNames => r#"header names such as ["X-Powered-By"]"#.into(),
             Self::FieldNamesOrAll => r#"header names such as ["X-Token"], or ["*"]"#.into(),
-            Self::Place => {
-                r#"a path or URL, maybe with {host}, {uri}, {query} and placeholders of `match`"#
-                    .into()
-            }
+            Self::Place => PLACE.into(),
             Self::RedirectStatus => "301, 302, 303, 307 or 308".into(),
             Self::Status => "a status from 200 to 599".into(),
             Self::Text => "a text".into(),
-            Self::Origins => {
-                r#"origins such as ["https://app.example.com", "https://*.example.com"], or ["*"]"#
-                    .into()
-            }
+            Self::Origins => ORIGINS.into(),
             Self::Methods => r#"methods such as ["GET", "PUT"]"#.into(),
         }
     }
