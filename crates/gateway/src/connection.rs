@@ -33,6 +33,9 @@ use socket::Wire;
 use stream::Raw;
 use tracked::Tracked;
 
+/// What an ended flood of HTTP/2 frames is called in metrics and logs.
+const FLOOD: &str = "flood";
+
 /// Serves what is HTTP from its first byte.
 pub(crate) struct Plain;
 
@@ -89,6 +92,7 @@ async fn serve_as<H: Handler, S: Wire>(
         peer: Arc::clone(&peer),
         pulse: Arc::default(),
     };
+    let pulse = Arc::clone(&served.pulse);
     let end = match protocol {
         Protocol::Http1 => http1::serve(stream, first, served, shared).await,
         Protocol::Http2 => http2::serve(stream, first, served, shared).await,
@@ -101,17 +105,21 @@ async fn serve_as<H: Handler, S: Wire>(
             End::Done
         }
     };
-    record(&end, &peer, shared);
+    record(&end, &pulse, &peer, shared);
 }
 
 /// Counts and logs how a connection ended.
-fn record(end: &End, peer: &Peer, shared: &Shared) {
+fn record(end: &End, pulse: &Pulse, peer: &Peer, shared: &Shared) {
     if matches!(end, End::Cut) {
         shared.cut.fetch_add(1, Ordering::AcqRel);
     } else if shared.switch.wish() >= Wish::Drain {
         shared.ended.fetch_add(1, Ordering::AcqRel);
     }
     let client = &peer.addr;
+    if pulse.is_flooded() {
+        shared.front.metrics.refused(FLOOD);
+        return refusals::say_of_connection(client, FLOOD, None);
+    }
     match end {
         End::Done | End::Released => {}
         End::Failed(error) => match http2::broken_rule(error) {

@@ -70,7 +70,7 @@ pub(crate) fn say_repetition(route: &RouteName, job: JobId, by: &'static str, go
     }
 }
 
-/// Says why a connection was refused before HTTP began.
+/// Says why a connection was refused: before HTTP began, or for a flood of frames.
 pub(crate) fn say_of_connection(client: &Address, reason: &str, error: Option<&io::Error>) {
     let Some(unsaid) = LINES.turn() else {
         return;

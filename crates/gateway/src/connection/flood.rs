@@ -7,11 +7,14 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use super::pulse::Pulse;
 
 /// Bytes in front of the first frame: the preface.
 const PREFACE: usize = 24;
@@ -44,6 +47,8 @@ const HEADERS: u8 = 1;
 #[derive(Debug)]
 pub(super) struct Flood<S> {
     inner: S,
+    /// Where a flood is noted: what hyper makes of an error of ours does not say why.
+    pulse: Arc<Pulse>,
     scan: Scan,
     /// Our own frames.
     sent: Scan,
@@ -132,9 +137,10 @@ impl Scan {
 impl<S> Flood<S> {
     /// Watches a connection from its preface on. Whoever floods us is listened to for so long after
     /// it was told to stop.
-    pub(super) fn new(inner: S, linger: Duration) -> Self {
+    pub(super) fn new(inner: S, pulse: Arc<Pulse>, linger: Duration) -> Self {
         Self {
             inner,
+            pulse,
             scan: Scan::new(),
             sent: Scan::default(),
             began: Instant::now(),
@@ -199,6 +205,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Flood<S> {
                 return Poll::Ready(Ok(()));
             }
             buf.set_filled(from);
+            self.pulse.flood();
             let told = match self.sent.is_between() {
                 true => 0,
                 false => CALM_DOWN.len(),
@@ -306,7 +313,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn payload_and_age_pay_for_overhead() {
-        let mut flood = Flood::new(tokio::io::empty(), Duration::ZERO);
+        let mut flood = Flood::new(tokio::io::empty(), Arc::default(), Duration::ZERO);
         flood.scan.overhead = FREE + 10_000;
         assert!(flood.is_flooded());
         flood.scan.payload = 10_000;

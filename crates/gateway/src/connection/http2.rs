@@ -47,10 +47,9 @@ pub(super) async fn serve<H: Handler, S: Wire>(
                 .map(|response| response.map(|body| PacedBody::new(body, pace)))
         }
     });
-    let conn = builder.serve_connection(
-        TokioIo::new(Flood::new(socket, shared.options.linger_timeout)),
-        service,
-    );
+    let linger = shared.options.linger_timeout;
+    let socket = Flood::new(socket, Arc::clone(&pulse), linger);
+    let conn = builder.serve_connection(TokioIo::new(socket), service);
     let mut conn = pin!(conn);
     let end = drive(
         conn.as_mut(),
@@ -63,7 +62,7 @@ pub(super) async fn serve<H: Handler, S: Wire>(
     if let End::TimedOut(Phase::Idle(_)) = end {
         // A client that sends its next request just now learns that it was not taken.
         conn.as_mut().graceful_shutdown();
-        let _ = tokio::time::timeout(shared.options.linger_timeout, conn).await;
+        let _ = tokio::time::timeout(linger, conn).await;
     }
     end
 }

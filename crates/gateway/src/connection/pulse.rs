@@ -26,6 +26,8 @@ pub(crate) struct Pulse {
     write_blocked: AtomicBool,
     /// Whether the client's bytes are no longer read, because they broke a rule.
     refused: AtomicBool,
+    /// Whether the client sent too many frames that only make work.
+    flooded: AtomicBool,
     /// Whoever waits for the answers that come before a refusal.
     parked: Mutex<Option<Waker>>,
 }
@@ -129,6 +131,16 @@ impl Pulse {
     /// Whether nothing more is read from this client.
     pub(crate) fn is_refused(&self) -> bool {
         self.refused.load(Relaxed)
+    }
+
+    /// Notes that the connection ends because of a flood of frames.
+    pub(crate) fn flood(&self) {
+        self.flooded.store(true, Relaxed);
+    }
+
+    /// Whether the connection ends because of a flood of frames.
+    pub(crate) fn is_flooded(&self) -> bool {
+        self.flooded.load(Relaxed)
     }
 }
 

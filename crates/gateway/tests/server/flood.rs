@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use raincheck_gateway::server::{Front, ServerOptions};
+use raincheck_telemetry::{Counted, Metrics};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::rig::Rig;
@@ -77,6 +79,32 @@ async fn three_thousand_frames_of_any_kind_end_the_connection() {
         assert_eq!(goaway(&said), Some(CALM), "{name}");
         drop(sending.await);
     }
+}
+
+#[tokio::test]
+async fn a_flood_is_counted_once_with_its_reason() {
+    let metrics = Metrics::new([].into_iter());
+    let front = Front {
+        metrics: metrics.listener("l"),
+        ..Front::default()
+    };
+    let rig = Rig::behind(front, ServerOptions::default());
+    let client = rig.client().await;
+    let (mut read, mut write) = client.stream.into_split();
+    let ping = frame(6, 0, 0, &[7; 8]);
+    let sending = tokio::spawn(async move {
+        _ = write
+            .write_all(&[opening(), ping.repeat(FLOOD)].concat())
+            .await;
+    });
+    _ = read.read_to_end(&mut Vec::new()).await;
+    sending.await.unwrap();
+    drop(read);
+    // All connections have ended, and are counted, when this returns.
+    rig.server.drain(Duration::from_secs(20)).await;
+    let text = metrics.expose(&Counted::default());
+    let line = "raincheck_connections_refused_total{listener=\"l\",reason=\"flood\"} 1\n";
+    assert!(text.contains(line), "{text}");
 }
 
 #[tokio::test]

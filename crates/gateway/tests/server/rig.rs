@@ -13,7 +13,7 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use raincheck_gateway::server::{
-    Abort, Bound, BoxError, Handler, Peer, Server, ServerHandle, ServerOptions,
+    Abort, Bound, BoxError, Front, Handler, Peer, Server, ServerHandle, ServerOptions,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -159,6 +159,10 @@ impl Rig {
     }
 
     pub fn with(options: ServerOptions) -> Self {
+        Self::behind(Front::default(), options)
+    }
+
+    pub fn behind(front: Front, options: ServerOptions) -> Self {
         let paths = Arc::new(Paths {
             requests: AtomicUsize::new(0),
             waiting: Semaphore::new(0),
@@ -166,7 +170,7 @@ impl Rig {
             dropped: Semaphore::new(0),
         });
         let bound = Bound::tcp(([127, 0, 0, 1], 0).into()).unwrap();
-        let server = Server::start(bound, Arc::clone(&paths), options).unwrap();
+        let server = Server::start_behind(bound, front, Arc::clone(&paths), options).unwrap();
         Self { server, paths }
     }
 
