@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use http::header::{AUTHORIZATION, HeaderValue};
 use raincheck_core::job::Status;
+use raincheck_core::rewrite::{FieldRules, Rewrite};
 use raincheck_core::route::{Duplicates, HoldUntil, Mode, OnDisconnect, Route};
 use raincheck_store::Jobs;
 
@@ -182,6 +184,42 @@ async fn an_async_client_gets_the_same_ticket_whatever_became_of_the_job() {
     let fields = format!("{KEY}prefer: wait=10\r\n");
     let waited = second(&rig, &fields).await.reply("POST").await;
     assert_eq!((waited.status(), &waited.body[..]), (200, &b"done"[..]));
+    assert!(!backend.was_called());
+}
+
+/// What a route says of itself to its backend says nothing of who asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_callers_with_one_key_stay_apart_where_the_route_sets_their_authorization() {
+    let mut backend = Backend::new().await;
+    let token = HeaderValue::from_static("Bearer of-the-route");
+    let rewrite = Rewrite {
+        request_fields: FieldRules {
+            set: vec![(AUTHORIZATION, token)],
+            ..FieldRules::default()
+        },
+        ..Rewrite::default()
+    };
+    let rig = Rig::new(Route {
+        rewrite: Some(Box::new(rewrite)),
+        ..patient(&backend.upstream)
+    });
+    for caller in ["alice", "bob"] {
+        let fields = format!("{KEY}authorization: Bearer {caller}\r\n");
+        let mut first = second(&rig, &fields).await;
+        let call = backend.call().await;
+        assert_eq!(call.field("authorization"), Some("Bearer of-the-route"));
+        call.answer(200, "", caller).await;
+        let reply = first.reply("POST").await;
+        assert_eq!(
+            (&reply.body[..], replayed(&reply)),
+            (caller.as_bytes(), false)
+        );
+        let again = second(&rig, &fields).await.reply("POST").await;
+        assert_eq!(
+            (&again.body[..], replayed(&again)),
+            (caller.as_bytes(), true)
+        );
+    }
     assert!(!backend.was_called());
 }
 
