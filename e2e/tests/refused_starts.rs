@@ -48,14 +48,14 @@ async fn a_data_directory_has_one_process() {
     assert_eq!(app.finished(&id).await["status"], "succeeded");
 }
 
-/// All files below a directory with their bytes, but for locks.
+/// All files below a directory with their bytes, but for locks and sockets.
 fn contents(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).must("the data directory").flatten() {
         let path = entry.path();
         if path.is_dir() {
             found.extend(contents(&path));
-        } else if !path.display().to_string().contains("lock") {
+        } else if path.is_file() && !path.display().to_string().contains("lock") {
             found.push((
                 path.display().to_string(),
                 fs::read(&path).must("a data file"),

@@ -58,6 +58,13 @@ impl Ports {
         })
     }
 
+    /// Closes what is kept here.
+    pub fn close(&mut self) {
+        self.public.clear();
+        self.admin = None;
+        self.names.clear();
+    }
+
     /// Each with what the config calls it.
     pub fn named(&self) -> impl Iterator<Item = (&str, &Bound)> {
         let sockets = self.public.iter().chain(&self.admin);

@@ -42,6 +42,7 @@ const DROPPED_BYTES: usize = 4 * 1024;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
 
 /// Counts the overhead of a client's frames.
 #[derive(Debug)]
@@ -129,6 +130,8 @@ impl Scan {
         match kind {
             HEADERS => self.carries(len),
             DATA if len > 0 => self.carries(len),
+            // How many of them, and how long what they add up to, is bounded below.
+            CONTINUATION => self.overhead += FRAME,
             _ => self.overhead += (u64::from(len) + HEAD as u64).max(FRAME),
         }
     }

@@ -99,7 +99,7 @@ struct Served {
 impl Served {
     /// Serves until there is a reason to stop. None: the store has to be opened again.
     async fn once(
-        &self,
+        &mut self,
         store: Opened,
         predecessor: Option<Predecessor>,
         signals: &mut Signals,
@@ -151,6 +151,8 @@ impl Served {
             Why::Asked => {}
         }
         notify("STOPPING=1");
+        // As long as anybody has them open, the kernel takes connections that nobody serves.
+        self.ports.close();
         gateway.stop(grace, &why, signals).await;
         Ok(Some(match why {
             Why::StoreFailed(_) => Code::StoreFailed,
