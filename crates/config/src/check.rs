@@ -26,7 +26,7 @@ pub(crate) fn all(
     rewrite::cors(&server.cors, findings);
     let mut made: Vec<(&route::Written, Route)> = Vec::with_capacity(routes.len());
     for written in routes {
-        if let Some(route) = written.resolve(server.behind(), upstreams) {
+        if let Some(route) = written.sketch(server.behind(), upstreams) {
             times::check(written, &route, server.behind.as_ref(), findings);
             rewrite::check(written, &route, &server.cors, findings);
             loops(server, written, &route, findings);

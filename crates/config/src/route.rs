@@ -203,6 +203,23 @@ impl Written {
 
     /// The route that holds; none if something it cannot be without is missing.
     pub(crate) fn resolve(&self, behind: Option<Behind>, upstreams: &Upstreams) -> Option<Route> {
+        self.resolve_to(behind, self.backends(upstreams)?)
+    }
+
+    /// The same for checks, which a missing or bad upstream does not keep from the rest.
+    pub(crate) fn sketch(&self, behind: Option<Behind>, upstreams: &Upstreams) -> Option<Route> {
+        let backends = self.backends(upstreams).unwrap_or(Backends::Nobody);
+        self.resolve_to(behind, backends)
+    }
+
+    fn backends(&self, upstreams: &Upstreams) -> Option<Backends> {
+        match &self.upstream {
+            Some(given) => upstreams.find(&given.value),
+            None => self.rewrite.answers().then_some(Backends::Nobody),
+        }
+    }
+
+    fn resolve_to(&self, behind: Option<Behind>, upstream: Backends) -> Option<Route> {
         let name = match (&self.name, self.implied) {
             (Some(given), _) => given.value.clone(),
             (None, true) => "default".parse().ok()?,
@@ -214,11 +231,6 @@ impl Written {
             (None, false) => return None,
         };
         let rewrite = self.rewrite.resolve(&pattern);
-        let upstream = match &self.upstream {
-            Some(given) => upstreams.find(&given.value)?,
-            None if self.rewrite.answers() => Backends::Nobody,
-            None => return None,
-        };
         let mut route = Route::new(name, pattern, upstream);
         route.rewrite = rewrite;
         set(&mut route.mode, &self.mode, |mode| mode.0);

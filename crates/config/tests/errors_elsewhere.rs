@@ -1,6 +1,6 @@
 //! How mistakes outside of the file look, and findings for programs.
 
-use raincheck_config::{Errors, Overrides, load};
+use raincheck_config::{Errors, Finding, Overrides, load};
 
 fn mistakes(text: &str, environment: &[(&str, &str)], overrides: &Overrides) -> Errors {
     let environment = environment
@@ -46,7 +46,6 @@ fn variables_and_flags_are_shown_as_given() {
       |                                  ^^^^^^^^^^^^^^^^^^^^ expected networks such as ["10.0.0.0/8", "192.0.2.7", "unix"]
 
     error: bad value for `listen`: it is not an IP address and a port
-     --> command line:1:10
       |
     1 | --listen :8080
       |          ^^^^^ expected an address such as "0.0.0.0:8080" or "unix:/run/raincheck.sock", a table with the keys of a listener, or an array of them
@@ -54,7 +53,6 @@ fn variables_and_flags_are_shown_as_given() {
       = help: write "0.0.0.0:8080" for all addresses
 
     error: bad value for `timeout`: it cannot be read
-     --> command line:1:11
       |
     1 | --timeout never
       |           ^^^^^ expected a duration such as "500ms", "29s", "1m30s", "15m" or "24h", or "none"
@@ -112,4 +110,27 @@ fn columns_count_characters_and_colours_are_optional() {
     assert!(!errors.render(false).contains('\u{1b}'));
     assert!(errors.render(true).contains('\u{1b}'));
     assert!(errors.findings()[0].message().contains("\\u{1b}[31m"));
+}
+
+#[test]
+fn one_mistake_of_a_route_does_not_hide_another() {
+    let twice = format!("{ROUTE}{ROUTE}");
+    let errors = mistakes(&twice, &[], &Overrides::default());
+    let messages: Vec<_> = errors.findings().iter().map(Finding::message).collect();
+    assert_eq!(
+        messages,
+        [
+            "the name 'r' is taken by an earlier route",
+            "this matches the same requests as route 'r'"
+        ]
+    );
+    for upstream in ["nowhere", "http://"] {
+        let text = format!(
+            "[[route]]\nname = \"r\"\nmatch = \"/\"\nupstream = {upstream:?}\nhold = \"20s\"\ntimeout = \"10s\"\n"
+        );
+        let errors = mistakes(&text, &[], &Overrides::default());
+        assert_eq!(errors.count(), 2, "{errors}");
+        let hold = errors.findings()[1].message();
+        assert!(hold.contains("the hold of 20s is not shorter"), "{errors}");
+    }
 }

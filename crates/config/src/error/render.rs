@@ -83,12 +83,13 @@ fn snippets<'a>(
 }
 
 fn snippet(document: &Document) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
-    let path = match document.kind {
-        DocumentKind::File => &*document.name,
-        DocumentKind::Environment => "environment",
-        DocumentKind::Flag => "command line",
-    };
-    Snippet::source(shown(&document.text)).path(path)
+    let snippet = Snippet::source(shown(&document.text));
+    match document.kind {
+        DocumentKind::File => snippet.path(&*document.name),
+        DocumentKind::Environment => snippet.path("environment"),
+        // The flag itself is shown; nobody counts its columns.
+        DocumentKind::Flag => snippet,
+    }
 }
 
 /// The text with control characters of Latin-1 (U+0080 to U+009F) replaced, as some terminals obey

@@ -49,11 +49,12 @@ impl RouteTable {
                 let name = earlier.name.clone();
                 if earlier.name == route.name {
                     errors.push(TableError::SameName {
-                        name,
+                        name: name.clone(),
                         first,
                         second,
                     });
-                } else if earlier.pattern.collides(&route.pattern) {
+                }
+                if earlier.pattern.collides(&route.pattern) {
                     errors.push(TableError::SamePattern {
                         name,
                         first,
