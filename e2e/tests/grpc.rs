@@ -35,7 +35,17 @@ async fn every_kind_of_call_passes_and_a_cancel_reaches_the_server() {
     client.arg(gateway.addr().to_string());
     let client = Child::spawn(client);
     let exit = client.exited().await;
-    assert_eq!(exit.code, Some(0), "{exit:?}");
+    let told = gateway.admin("GET", "/metrics").send().await.text();
+    let problems: Vec<_> = told
+        .lines()
+        .filter(|line| line.contains("problems_total{"))
+        .collect();
+    assert_eq!(
+        exit.code,
+        Some(0),
+        "{exit:?}\n{problems:?}\n{}",
+        gateway.child.stderr()
+    );
     assert!(client.stdout().contains("all is well"), "{exit:?}");
     server.line_with("cancelled").await;
 }

@@ -308,9 +308,10 @@ fn report_of(sent: &Result<Answer, Refused>) -> Option<Report> {
     let failure = match sent {
         Ok(answer) if answer.head.status.is_server_error() => return Some(Report::ServerError),
         Ok(_) => return Some(Report::Good),
-        Err(Refused::Unsent(unsent)) if unsent.failure.cause != Cause::Busy => {
+        Err(Refused::Unsent(unsent)) if unsent.failure.cause == Cause::Connect => {
             return Some(Report::Unreached);
         }
+        // It was there, and had no room for one more or was closing a connection.
         Err(Refused::Unsent(_)) => return None,
         Err(Refused::Failed(failure)) => failure,
     };
