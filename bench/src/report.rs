@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
+
+use crate::load::Outcome;
 
 /// The result of one suite.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -53,6 +56,33 @@ impl Section {
     pub fn row<const N: usize>(&mut self, cells: [String; N]) {
         eprintln!("  {}", cells.join("  "));
         self.rows.push(cells.to_vec());
+    }
+
+    /// Adds a line for several rounds of one load, taken together: how many answers, how many a
+    /// second, the median and the 99th percentile of their latency in milliseconds, and the CPU
+    /// per answer in microseconds.
+    pub fn rounds<'a>(
+        &mut self,
+        name: &str,
+        rounds: impl IntoIterator<Item = &'a Outcome>,
+        cpu: f64,
+    ) -> Result<()> {
+        let mut latency =
+            hdrhistogram::Histogram::<u64>::new_with_bounds(1_000, 600_000_000_000, 3)?;
+        let mut elapsed = Duration::ZERO;
+        for outcome in rounds {
+            latency.add(&outcome.latency)?;
+            elapsed += outcome.elapsed;
+        }
+        self.row([
+            name.to_owned(),
+            latency.len().to_string(),
+            number(latency.len() as f64 / elapsed.as_secs_f64()),
+            number(latency.value_at_quantile(0.5) as f64 / 1e6),
+            number(latency.value_at_quantile(0.99) as f64 / 1e6),
+            number(cpu),
+        ]);
+        Ok(())
     }
 
     /// A figure that must be at least so much.
@@ -187,6 +217,17 @@ pub fn number(value: f64) -> String {
     }
 }
 
+/// The one in the middle; of an even number, the mean of the two.
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => f64::NAN,
+        len if len % 2 == 1 => values[len / 2],
+        len => f64::midpoint(values[len / 2 - 1], values[len / 2]),
+    }
+}
+
 /// Bytes as MiB.
 pub fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
@@ -227,6 +268,13 @@ mod tests {
     fn numbers_keep_three_digits() {
         let shown = [0.0123, 1.234, 12.34, 1234.5, 8.0, 0.0].map(number);
         assert_eq!(shown, ["0.012", "1.23", "12.3", "1234", "8", "0"]);
+    }
+
+    #[test]
+    fn the_median_lies_in_the_middle() {
+        assert_eq!(median([3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median([]).is_nan());
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! What auto costs a fast request: CPU beside sync, in rounds that take turns so that whatever
 //! drifts on the machine drifts for both; and that nothing is written to disk.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result};
 
 use super::BODY;
@@ -10,7 +8,7 @@ use crate::context::Context;
 use crate::gateway::{Gateway, Home, route};
 use crate::load::{Outcome, Plan, repeat, request};
 use crate::noop::Noop;
-use crate::report::{Section, number};
+use crate::report::{Section, median};
 
 const ROUNDS: usize = 12;
 const CONNECTIONS: usize = 64;
@@ -57,12 +55,8 @@ pub async fn run(context: &Context) -> Result<Section> {
     let (stored_after, written_after) = (home.stored()?, gateway.process.usage()?.written);
     let cost = cpu.map(median);
     for (index, mode) in ["sync", "auto"].into_iter().enumerate() {
-        add(
-            &mut section,
-            mode,
-            totals.iter().filter(|(of, _)| *of == index),
-            cost[index],
-        )?;
+        let of_mode = totals.iter().filter(|(of, _)| *of == index);
+        section.rounds(mode, of_mode.map(|(_, outcome)| outcome), cost[index])?;
     }
     section.at_most(
         "CPU of auto over sync, fast answers",
@@ -82,29 +76,6 @@ pub async fn run(context: &Context) -> Result<Section> {
     Ok(section)
 }
 
-fn add<'a>(
-    section: &mut Section,
-    mode: &str,
-    rounds: impl Iterator<Item = &'a (usize, Outcome)>,
-    cpu: f64,
-) -> Result<()> {
-    let mut latency = hdrhistogram::Histogram::<u64>::new_with_bounds(1_000, 600_000_000_000, 3)?;
-    let mut elapsed = Duration::ZERO;
-    for (_, outcome) in rounds {
-        latency.add(&outcome.latency)?;
-        elapsed += outcome.elapsed;
-    }
-    section.row([
-        mode.to_owned(),
-        latency.len().to_string(),
-        number(latency.len() as f64 / elapsed.as_secs_f64()),
-        number(latency.value_at_quantile(0.5) as f64 / 1e6),
-        number(latency.value_at_quantile(0.99) as f64 / 1e6),
-        number(cpu),
-    ]);
-    Ok(())
-}
-
 async fn round(context: &Context, gateway: &Gateway, mode: &str) -> Result<(Outcome, f64)> {
     let message = request("POST", &format!("/{mode}/x"), "", &BODY);
     let plan = Plan {
@@ -116,9 +87,4 @@ async fn round(context: &Context, gateway: &Gateway, mode: &str) -> Result<(Outc
     outcome.expect(200)?;
     let cpu = (gateway.process.usage()?.cpu - before) * 1e6 / outcome.done() as f64;
     Ok((outcome, cpu))
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::gateway::{Gateway, Home, route};
 use crate::load::{Outcome, Plan, drive, repeat, request};
 use crate::noop::Noop;
-use crate::report::{Section, mebibytes, number};
+use crate::report::{Section, mebibytes, median};
 
 /// Clients that send the same at once.
 const CLIENTS: usize = 10_000;
@@ -80,7 +80,7 @@ async fn storm(section: &mut Section, gateway: &Gateway, noop: &Noop) -> Result<
     outcome.expect(200)?;
     let after = gateway.process.usage()?;
     let cpu = (after.cpu - before.cpu) * 1e6 / CLIENTS as f64;
-    row(section, "10,000 clients, one key", [&outcome], cpu)?;
+    section.rounds("10,000 clients, one key", [&outcome], cpu)?;
     let runs = noop.count().await? as f64;
     section.at_most("runs of 10,000 clients with one key", 1.0, runs, "");
     let equal = *bodies.borrow() as f64;
@@ -110,7 +110,7 @@ async fn accepts(section: &mut Section, context: &Context, gateway: &Gateway) ->
         .into_iter()
         .enumerate()
     {
-        row(section, name, &totals[index], cost[index])?;
+        section.rounds(name, &totals[index], cost[index])?;
     }
     let ratio = cost[1] / cost[0];
     section.at_most(
@@ -145,32 +145,4 @@ async fn round(context: &Context, gateway: &Gateway, kind: &str) -> Result<(Outc
     outcome.expect(202)?;
     let cpu = (gateway.process.usage()?.cpu - before) * 1e6 / outcome.done() as f64;
     Ok((outcome, cpu))
-}
-
-fn row<'a>(
-    section: &mut Section,
-    work: &str,
-    rounds: impl IntoIterator<Item = &'a Outcome>,
-    cpu: f64,
-) -> Result<()> {
-    let mut latency = hdrhistogram::Histogram::<u64>::new_with_bounds(1_000, 600_000_000_000, 3)?;
-    let mut elapsed = Duration::ZERO;
-    for outcome in rounds {
-        latency.add(&outcome.latency)?;
-        elapsed += outcome.elapsed;
-    }
-    section.row([
-        work.to_owned(),
-        latency.len().to_string(),
-        number(latency.len() as f64 / elapsed.as_secs_f64()),
-        number(latency.value_at_quantile(0.5) as f64 / 1e6),
-        number(latency.value_at_quantile(0.99) as f64 / 1e6),
-        number(cpu),
-    ]);
-    Ok(())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::context::Context;
 use crate::proxies::{Behind, Kind, Proxy};
-use crate::report::{Section, mebibytes, number};
+use crate::report::{Section, mebibytes, median, number};
 use crate::tools::{Figures, Tools, Turn};
 
 /// Turns of each relay in each case.
@@ -296,16 +296,6 @@ fn figure(case: Case, kind: Kind, taken: &[(Figures, f64, f64)]) -> Figure {
         resident: taken
             .iter()
             .fold(0.0, |most, (.., memory)| f64::max(most, *memory)),
-    }
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        len if len % 2 == 1 => values[len / 2],
-        len => f64::midpoint(values[len / 2 - 1], values[len / 2]),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::gateway::{Gateway, Home, route};
 use crate::load::{Client, Plan, repeat, request};
 use crate::noop::Noop;
-use crate::report::{Section, mebibytes, number};
+use crate::report::{Section, mebibytes, median, number};
 
 const ROUNDS: usize = 11;
 /// The queue is filled within this time or the suite fails.
@@ -85,12 +85,8 @@ async fn start(home: &Home, program: &Path) -> Result<(Gateway, Start)> {
 }
 
 fn add(section: &mut Section, store: &str, starts: &[Start], stored: u64) -> [f64; 2] {
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-    };
-    let ready = median(starts.iter().map(|start| start.0).collect());
-    let first = median(starts.iter().map(|start| start.1).collect());
+    let ready = median(starts.iter().map(|start| start.0));
+    let first = median(starts.iter().map(|start| start.1));
     let resident = starts.iter().map(|start| start.2).max().unwrap_or(0);
     section.row([
         store.to_owned(),

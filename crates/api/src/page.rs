@@ -11,6 +11,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use raincheck_core::job::{Job, Status};
 use raincheck_core::time::Timestamp;
+use raincheck_exchange::outbound::JOB_ID;
 use raincheck_exchange::{Payload, answer};
 use raincheck_runner::{Runner, status};
 
@@ -54,7 +55,7 @@ pub(crate) fn page(
     if code.is_client_error() || code.is_server_error() {
         set(answer::ERROR, "gateway");
     }
-    respond::set(&mut response, respond::JOB_ID, &job.id().to_string());
+    respond::set(&mut response, JOB_ID, &job.id().to_string());
     response
 }
 

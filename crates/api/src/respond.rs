@@ -6,9 +6,6 @@ use raincheck_core::job::Job;
 use raincheck_exchange::{Payload, answer};
 use raincheck_runner::{Runner, status};
 
-/// `Raincheck-Job-Id`, on tickets and results.
-pub(crate) const JOB_ID: HeaderName = HeaderName::from_static("raincheck-job-id");
-
 /// Sets a field if its text can be one.
 pub(crate) fn set(response: &mut Response<Payload>, name: HeaderName, text: &str) {
     if let Ok(value) = HeaderValue::from_str(text) {

@@ -15,7 +15,8 @@ use raincheck_upstreams::OutBody;
 
 use crate::stored::StoredBody;
 
-/// `Raincheck-Job-Id`: the same on every attempt, so that a backend can know a repetition.
+/// `Raincheck-Job-Id`: on requests the same in every attempt, so that a backend can know a
+/// repetition; also on tickets and results.
 pub const JOB_ID: HeaderName = HeaderName::from_static("raincheck-job-id");
 /// `Raincheck-Attempt`: 1 for the first.
 pub const ATTEMPT: HeaderName = HeaderName::from_static("raincheck-attempt");

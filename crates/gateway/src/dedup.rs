@@ -21,6 +21,7 @@ use raincheck_core::policy::dedup::{Decision, Found, decide};
 use raincheck_core::prefer::Prefer;
 use raincheck_core::problem::{Problem, ProblemCode};
 use raincheck_core::route::{KeyUse, OnDisconnect, Route};
+use raincheck_exchange::outbound::JOB_ID;
 use raincheck_exchange::{Payload, RequestBody};
 use raincheck_runner::accept::Accepted;
 use raincheck_runner::{Error, Watch};
@@ -29,7 +30,7 @@ use raincheck_telemetry::Duplicate;
 use tokio::time::Instant;
 
 use crate::service::Service;
-use crate::ticket::{JOB_ID, ticket};
+use crate::ticket::ticket;
 pub(crate) use leave::Beginners;
 
 /// `Idempotency-Replayed: true`, on every answer to a request that caused no run of its own.

@@ -7,13 +7,11 @@ use http::{Response, StatusCode};
 use raincheck_core::job::Job;
 use raincheck_core::policy::redirect::next;
 use raincheck_core::prefer::Prefer;
+use raincheck_exchange::outbound::JOB_ID;
 use raincheck_exchange::{Payload, answer};
 use raincheck_runner::{Runner, status};
 
 use crate::service::Ticketed;
-
-/// `Raincheck-Job-Id`, on tickets and results.
-pub(crate) const JOB_ID: HeaderName = HeaderName::from_static("raincheck-job-id");
 
 /// The ticket of a job that is durable.
 pub(crate) fn ticket(

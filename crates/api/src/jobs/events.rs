@@ -18,6 +18,7 @@ use raincheck_core::job::Job;
 use raincheck_core::limits::{EVENTS_BEAT, PROGRESS_EVENT_GAP};
 use raincheck_core::problem::Problem;
 use raincheck_exchange::Payload;
+use raincheck_exchange::outbound::JOB_ID;
 use raincheck_runner::{Error, Runner, Watch, status};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -66,7 +67,7 @@ pub(crate) async fn events<B>(
     // nginx would hold events back until its buffer is full.
     let buffering = HeaderName::from_static("x-accel-buffering");
     respond::set(&mut response, buffering, "no");
-    respond::set(&mut response, respond::JOB_ID, &id.to_string());
+    respond::set(&mut response, JOB_ID, &id.to_string());
     Ok(response)
 }
 

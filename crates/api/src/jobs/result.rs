@@ -8,6 +8,7 @@ use raincheck_core::id::{JobId, Revision};
 use raincheck_core::job::Job;
 use raincheck_core::navigation::navigates;
 use raincheck_core::problem::{Problem, ProblemCode};
+use raincheck_exchange::outbound::JOB_ID;
 use raincheck_exchange::{Payload, answer, replay};
 use raincheck_runner::{Error, Runner, result, status};
 use raincheck_store::{BodyReader, StoredResponse};
@@ -166,7 +167,7 @@ fn tag(job: &Job, stored: &StoredResponse) -> String {
 }
 
 fn about(mut response: Response<Payload>, job: &Job) -> Response<Payload> {
-    respond::set(&mut response, respond::JOB_ID, &job.id().to_string());
+    respond::set(&mut response, JOB_ID, &job.id().to_string());
     response
 }
 

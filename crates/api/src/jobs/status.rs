@@ -6,6 +6,7 @@ use raincheck_core::id::JobId;
 use raincheck_core::job::Job;
 use raincheck_core::limits::RESULT_INLINE_BYTES;
 use raincheck_core::problem::Problem;
+use raincheck_exchange::outbound::JOB_ID;
 use raincheck_exchange::{Payload, answer};
 use raincheck_runner::{Runner, result, status};
 use serde_json::Value;
@@ -57,7 +58,7 @@ pub(crate) async fn document(
 ) -> Response<Payload> {
     let document = value(runner, links, job).await;
     let mut response = answer::json(status, &document);
-    respond::set(&mut response, respond::JOB_ID, &job.id().to_string());
+    respond::set(&mut response, JOB_ID, &job.id().to_string());
     respond::set_retry_after(&mut response, runner, job);
     response
 }

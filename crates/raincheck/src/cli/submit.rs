@@ -4,6 +4,7 @@ mod body;
 
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, StatusCode};
+use raincheck_exchange::outbound::JOB_ID;
 use raincheck_upstreams::OutBody;
 use serde_json::{Value, json};
 
@@ -130,8 +131,8 @@ async fn submit(order: Order, args: &SubmitArgs, out: Output) -> anyhow::Result<
 
 /// The URL of the job, if the answer is a ticket of a raincheck and not a backend's own 202.
 fn ticket(answer: &Answer) -> Result<Option<Url>, Failure> {
-    let ours = answer.head.status == StatusCode::ACCEPTED
-        && answer.head.headers.contains_key("raincheck-job-id");
+    let ours =
+        answer.head.status == StatusCode::ACCEPTED && answer.head.headers.contains_key(JOB_ID);
     let Some(location) = answer.header(http::header::LOCATION).filter(|_| ours) else {
         return Ok(None);
     };
