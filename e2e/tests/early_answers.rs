@@ -34,6 +34,33 @@ async fn an_early_answer_to_a_streamed_upload_leaves_no_socket() {
 }
 
 #[tokio::test]
+async fn a_small_body_that_comes_after_its_answer_keeps_the_connection() {
+    let backend = Backend::always(Script::early().ok("early")).await;
+    let app = Raincheck::start(&Config::all_modes(&backend.url())).await;
+    let mut client = app.client().await;
+    let job = "/jobs/01997f6c-0000-7000-8000-000000000000";
+    for (path, status) in [
+        ("/sync/x", 200),
+        ("/nowhere", 404),
+        (job, 405),
+        ("/sync/y", 200),
+    ] {
+        for framing in ["content-length: 5\r\n\r\nhe", "content-length: 5\r\n\r\n"] {
+            let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\n{framing}");
+            let rest = if framing.ends_with('e') {
+                "llo"
+            } else {
+                "hello"
+            };
+            client.send(head).await;
+            let response = client.response().await.expect(status);
+            assert_eq!(response.header("connection"), None, "{path}");
+            client.send(rest).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_early_answer_to_a_stored_upload_is_the_answer() {
     let never = Event::new("never");
     let script = Script::early()

@@ -11,13 +11,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use raincheck_api::Api;
 use raincheck_config::Plan;
 use raincheck_core::ambient::Ambient;
 use raincheck_core::route::{RouteTable, Upstream};
 use raincheck_exchange::Payload;
-use raincheck_gateway::server::{ServerHandle, ServerOptions};
+use raincheck_gateway::server::{Arriving, ServerHandle, ServerOptions};
 use raincheck_gateway::service::{Local, Service};
 use raincheck_gateway::testing::{Address, Door};
 use raincheck_runner::Runner;
@@ -190,7 +189,7 @@ impl Local for JobApi {
 
     fn answer(
         &self,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
     ) -> Pin<Box<dyn Future<Output = Response<Payload>> + Send + '_>> {
         Box::pin(async move { self.0.public(request).await })
     }

@@ -28,6 +28,9 @@ pub const CLIENT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const CLIENT_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a client may send nothing while it owes us request body bytes.
 pub const CLIENT_BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes of a request's body that are read and dropped after its answer, so that the client can keep
+/// its connection; with more to come it is closed.
+pub const CLIENT_UNREAD_BODY_BYTES: u64 = 64 * 1024;
 /// How long a client may take nothing while we have response bytes for it.
 pub const CLIENT_WRITE_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long an idle keep-alive connection of a client is kept.

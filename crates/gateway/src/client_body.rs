@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use raincheck_core::hop;
 use raincheck_core::problem::{Problem, ProblemCode};
 use raincheck_upstreams::BoxError;
 use tokio::time::{Instant, Sleep};
 
+use crate::connection::arriving::Arriving;
 use crate::guard::refusal::Refusal;
 
 /// Why a client's body could not be read to its end, for whoever has to answer it: the error that
@@ -22,7 +22,7 @@ pub(crate) type Blame = Arc<OnceLock<Problem>>;
 
 /// A request body on its way in.
 pub(crate) struct ClientBody {
-    inner: Incoming,
+    inner: Arriving,
     left: u64,
     limit: u64,
     idle: Duration,
@@ -32,7 +32,7 @@ pub(crate) struct ClientBody {
 }
 
 impl ClientBody {
-    pub(crate) fn new(inner: Incoming, limit: u64, idle: Duration, blame: Blame) -> Self {
+    pub(crate) fn new(inner: Arriving, limit: u64, idle: Duration, blame: Blame) -> Self {
         Self {
             inner,
             left: limit,

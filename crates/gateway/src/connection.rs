@@ -1,5 +1,6 @@
 //! One client's connection, HTTP/1 or HTTP/2, from its first byte to its close.
 
+pub(crate) mod arriving;
 mod close;
 mod drive;
 mod flood;
@@ -26,6 +27,7 @@ use crate::accept::Serve;
 use crate::drain::Wish;
 use crate::refusals;
 use crate::server::{Abort, Handler, Peer, Shared};
+use arriving::{Arriving, Prospect};
 use drive::End;
 use pulse::{Flight, Pulse};
 use sniff::{Protocol, Sniffed};
@@ -132,10 +134,16 @@ fn record(end: &End, pulse: &Pulse, peer: &Peer, shared: &Shared) {
 }
 
 /// Whether the client is to know that its connection ends: it has not sent all of the body, and we
-/// have refused either the request or how the body goes on. HTTP/2 has no need of it.
-fn closes<B>(response: &Response<B>, pulse: &Pulse, flight: &Flight) -> bool {
+/// have refused how the body goes on, or the request, and would not read the rest of its body for
+/// nothing; or it waits to be asked for the body, and the answer is there without it (RFC 9110
+/// section 10.1.1). HTTP/2 has no need of it.
+fn closes<B>(response: &Response<B>, prospect: Prospect, pulse: &Pulse, flight: &Flight) -> bool {
+    if !pulse.is_mid_body(flight) {
+        return false;
+    }
     let refuses = response.status().is_client_error() || response.status().is_server_error();
-    pulse.is_mid_body(flight) && (refuses || pulse.is_refused())
+    let unasked = prospect.expects && pulse.rest().is_unasked();
+    refuses && prospect.long || pulse.is_refused() || unasked
 }
 
 /// What answers the requests of one connection.
@@ -156,6 +164,7 @@ impl<H: Handler> Served<H> {
         let peer = Arc::clone(&self.peer);
         // Before the first poll: hyper looks for the end of the stream between the two.
         let flight = Flight::begin(Arc::clone(&pulse));
+        let (request, prospect) = Arriving::on(&pulse, request);
         // Boxed: hyper moves the future around several times before it polls it, and it is large.
         let answering = Box::pin(async move { handler.handle(request, peer).await });
         async move {
@@ -164,7 +173,8 @@ impl<H: Handler> Served<H> {
             if response.status().is_informational() {
                 return Err(Abort);
             }
-            if closes(&response, &pulse, &flight) {
+            if closes(&response, prospect, &pulse, &flight) {
+                pulse.rest().close();
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }

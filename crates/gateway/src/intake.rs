@@ -7,7 +7,6 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::Body as _;
-use hyper::body::Incoming;
 use raincheck_core::key::BodyDigest;
 use raincheck_core::limits::BODY_MEMORY_BYTES;
 use raincheck_core::problem::{Problem, ProblemCode};
@@ -15,6 +14,7 @@ use raincheck_exchange::RequestBody;
 use raincheck_store::{Bodies, BodyWriter};
 
 use crate::client_body::{Blame, ClientBody, too_large};
+use crate::connection::arriving::Arriving;
 use crate::options::Options;
 
 /// A body that is whole.
@@ -34,7 +34,7 @@ enum Held {
 }
 
 /// Refuses a body that says beforehand that it is too large.
-pub(crate) fn check_size(incoming: &Incoming, limit: u64) -> Result<(), Problem> {
+pub(crate) fn check_size(incoming: &Arriving, limit: u64) -> Result<(), Problem> {
     if incoming.size_hint().lower() > limit {
         Err(too_large(limit))
     } else {
@@ -44,7 +44,7 @@ pub(crate) fn check_size(incoming: &Incoming, limit: u64) -> Result<(), Problem>
 
 /// Takes a body in, and its digest where somebody wants it. Cancel-safe: what was taken is dropped.
 pub(crate) async fn take(
-    incoming: Incoming,
+    incoming: Arriving,
     limit: u64,
     options: &Options,
     bodies: &(impl Bodies + ?Sized),

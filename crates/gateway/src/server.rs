@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -22,6 +21,7 @@ use raincheck_telemetry::ListenerMetrics;
 
 use crate::accept::{self, AnySocket, Door, Serve};
 pub use crate::address::Address;
+pub use crate::connection::arriving::Arriving;
 use crate::connection::{Fronted, Plain};
 use crate::drain::Switch;
 pub use crate::heir::Heir;
@@ -46,7 +46,7 @@ pub trait Handler: Send + Sync + 'static {
     /// gone and never proof of it: work that must outlive the client belongs to somebody else.
     fn handle(
         &self,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
         peer: Arc<Peer>,
     ) -> impl Future<Output = Result<Response<Self::Body>, Abort>> + Send;
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{Method, Request, Response, Version};
-use hyper::body::Incoming;
 use raincheck_core::key::BodyDigest;
 use raincheck_core::outcome::Failure;
 use raincheck_core::policy::hold::{Plan, plan};
@@ -27,7 +26,7 @@ use crate::dedup::{self, Beginners, Wait};
 use crate::intake;
 use crate::options::Options;
 use crate::rewrite::{ByItself, Edge};
-use crate::server::{Abort, Handler, Peer};
+use crate::server::{Abort, Arriving, Handler, Peer};
 use crate::{check, forward, origin, refusals, rewrite};
 
 /// Requests that are answered here and not by a route: the job API, put in front by the binary.
@@ -38,7 +37,7 @@ pub trait Local: Send + Sync + 'static {
     /// Answers it.
     fn answer(
         &self,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
     ) -> Pin<Box<dyn Future<Output = Response<Payload>> + Send + '_>>;
 }
 
@@ -95,7 +94,7 @@ impl Service {
     /// Answers a request. What is to be done to any answer to it on its way out comes in `edge`.
     async fn serve(
         &self,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
         peer: Arc<Peer>,
         edge: &mut Option<Box<Edge>>,
     ) -> Result<Response<Payload>, Problem> {
@@ -147,7 +146,7 @@ impl Service {
         &self,
         local: &dyn Local,
         parts: Parts,
-        incoming: Incoming,
+        incoming: Arriving,
         edge: &mut Option<Box<Edge>>,
     ) -> Result<Response<Payload>, Problem> {
         if let Some(cors) = &self.options.cors {
@@ -208,7 +207,7 @@ impl Service {
         &self,
         route: &Arc<Route>,
         parts: Parts,
-        incoming: Incoming,
+        incoming: Arriving,
         peer: Arc<Peer>,
         came: Instant,
     ) -> Result<Response<Payload>, Problem> {
@@ -290,7 +289,7 @@ impl Handler for Service {
 
     async fn handle(
         &self,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
         peer: Arc<Peer>,
     ) -> Result<Response<Payload>, Abort> {
         let method = request.method().clone();

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use http::Response;
 use http_body::Body as _;
-use hyper::body::Incoming;
 use raincheck_core::head::RequestHead;
 use raincheck_core::policy::timeout::Timeouts;
 use raincheck_core::problem::{Problem, ProblemCode};
@@ -16,6 +15,7 @@ use raincheck_runner::Permit;
 use raincheck_upstreams::OutBody;
 
 use crate::client_body::{Blame, ClientBody};
+use crate::connection::arriving::Arriving;
 use crate::intake;
 use crate::service::{Service, failed};
 
@@ -25,7 +25,7 @@ impl Service {
         &self,
         route: &Arc<Route>,
         head: RequestHead,
-        incoming: Incoming,
+        incoming: Arriving,
     ) -> Result<Response<Payload>, Problem> {
         intake::check_size(&incoming, route.max_request)?;
         let permit = self.permit(route).await?;

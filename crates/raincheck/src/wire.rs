@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use raincheck_api::{Api, Reload};
 use raincheck_config::Plan;
 use raincheck_config::plan::{Listener, Peers};
@@ -20,7 +19,9 @@ use raincheck_core::limits::STATIC_FILE_BYTES;
 use raincheck_core::route::{Route, RouteTable};
 use raincheck_exchange::Payload;
 use raincheck_gateway::Trusted;
-use raincheck_gateway::server::{Abort, Front, Handler, Peer, Server, ServerHandle, ServerOptions};
+use raincheck_gateway::server::{
+    Abort, Arriving, Front, Handler, Peer, Server, ServerHandle, ServerOptions,
+};
 use raincheck_gateway::service::{Local, Service};
 use raincheck_runner::Runner;
 use raincheck_store::Store;
@@ -205,7 +206,7 @@ impl Local for JobApi {
 
     fn answer(
         &self,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
     ) -> Pin<Box<dyn Future<Output = Response<Payload>> + Send + '_>> {
         Box::pin(async move { self.0.public(request).await })
     }
@@ -219,7 +220,7 @@ impl Handler for Admin {
 
     async fn handle(
         &self,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
         _peer: Arc<Peer>,
     ) -> Result<Response<Payload>, Abort> {
         Ok(self.0.admin(&request).await)

@@ -53,8 +53,9 @@ where
     let mut postponed = false;
     let mut released = false;
     let mut waker = None;
+    let patience = options.linger_timeout;
     poll_fn(|cx| {
-        if must_look(&mut waker, &mut beat, cx) {
+        if must_look(&mut waker, pulse, &mut beat, cx) {
             let _ = beat.as_mut().poll(cx);
             let _ = changed.as_mut().poll(cx);
             if let Some(phase) = watchdog.look(pulse, beat.as_mut(), cx) {
@@ -84,6 +85,8 @@ where
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Failed(error)),
                 // The head may have come, and even its answer have gone, just now.
                 Poll::Pending if postponed && !pulse.owes_head() => {}
+                // hyper goes on to the next request, or closes what it cannot go on with.
+                Poll::Pending if pulse.rest().poll(patience, cx).is_ready() => {}
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -93,7 +96,12 @@ where
 
 /// Whether the timer and the switch have to be polled: once for each waker, and when the timer
 /// fired. A task keeps its waker, so a request does not pay for either.
-fn must_look(known: &mut Option<Waker>, beat: &mut Pin<&mut Sleep>, cx: &Context<'_>) -> bool {
+fn must_look(
+    known: &mut Option<Waker>,
+    pulse: &Pulse,
+    beat: &mut Pin<&mut Sleep>,
+    cx: &Context<'_>,
+) -> bool {
     if known
         .as_ref()
         .is_some_and(|known| known.will_wake(cx.waker()))
@@ -101,6 +109,7 @@ fn must_look(known: &mut Option<Waker>, beat: &mut Pin<&mut Sleep>, cx: &Context
         return beat.is_elapsed();
     }
     *known = Some(cx.waker().clone());
+    pulse.rest().wakes(cx.waker());
     true
 }
 

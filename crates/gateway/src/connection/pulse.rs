@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
+use super::arriving::Rest;
+
 /// The counters of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Pulse {
@@ -30,6 +32,8 @@ pub(crate) struct Pulse {
     flooded: AtomicBool,
     /// Whoever waits for the answers that come before a refusal.
     parked: Mutex<Option<Waker>>,
+    /// What nobody has read of the last one's body.
+    rest: Rest,
 }
 
 /// What a connection waits for.
@@ -58,6 +62,11 @@ impl Pulse {
         } else {
             Phase::Idle(requests)
         }
+    }
+
+    /// What nobody has read of the last request's body.
+    pub(super) fn rest(&self) -> &Rest {
+        &self.rest
     }
 
     /// Whether part of a head has arrived and nothing is being answered.

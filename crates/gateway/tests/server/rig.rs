@@ -11,9 +11,8 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 use raincheck_gateway::server::{
-    Abort, Bound, BoxError, Front, Handler, Peer, Server, ServerHandle, ServerOptions,
+    Abort, Arriving, Bound, BoxError, Front, Handler, Peer, Server, ServerHandle, ServerOptions,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -102,7 +101,7 @@ impl Handler for Paths {
 
     async fn handle(
         &self,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
         peer: Arc<Peer>,
     ) -> Result<Response<Answer>, Abort> {
         self.requests.fetch_add(1, Ordering::SeqCst);
@@ -135,7 +134,7 @@ impl Handler for Paths {
     }
 }
 
-async fn echo(body: Incoming) -> Response<Answer> {
+async fn echo(body: Arriving) -> Response<Answer> {
     match body.collect().await {
         Ok(whole) => Response::new(Answer::text(whole.to_bytes())),
         Err(error) => {

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use http::header::HeaderValue;
 use http::{Request, Response, header};
-use hyper::body::Incoming;
 use raincheck_exchange::Payload;
-use raincheck_gateway::server::{Abort, Handler, Peer};
+use raincheck_gateway::server::{Abort, Arriving, Handler, Peer};
 
 /// The backend.
 pub struct SlowBackend {
@@ -26,7 +25,7 @@ impl Handler for SlowBackend {
 
     async fn handle(
         &self,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
         _peer: Arc<Peer>,
     ) -> Result<Response<Payload>, Abort> {
         let text = match request.uri().path() {

@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Seen, inspect, streams};
 use crate::connection::testing;
-use crate::server::{Abort, Handler, Peer};
+use crate::server::{Abort, Arriving, Handler, Peer};
 
 /// Counts requests, and answers once it has read them.
 #[derive(Default)]
@@ -23,7 +22,7 @@ impl Handler for Counter {
 
     async fn handle(
         &self,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
         _: Arc<Peer>,
     ) -> Result<Response<Full<Bytes>>, Abort> {
         self.0.fetch_add(1, Ordering::Relaxed);
