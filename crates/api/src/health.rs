@@ -31,6 +31,7 @@ pub(crate) fn index() -> Response<Payload> {
         "metrics": "/metrics",
         "reload": "POST /reload",
         "upstreams": "/upstreams",
+        "openapi": "/openapi.json",
         "problems": "/problems/RC0001",
     });
     answer::json(StatusCode::OK, &document)

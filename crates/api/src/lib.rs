@@ -4,11 +4,13 @@
 //! [`Api::public`] answers for one job whoever knows its id; [`Api::admin`] answers the operator:
 //! every job, health, metrics.
 
+mod asset;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod health;
 mod jobs;
 mod metrics;
+pub mod openapi;
 mod page;
 mod paths;
 mod problems;
@@ -30,7 +32,8 @@ use raincheck_telemetry::Metrics;
 
 pub use reload::{Refused, Reload};
 
-use paths::{AdminPath, JobPath, Resource};
+use asset::Asset;
+use paths::{AdminPath, JobPath, Reserved, Resource};
 
 /// Any error of a request body.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -53,6 +56,8 @@ pub struct Api {
     jobs_path: String,
     links: Links,
     reload: Option<Arc<dyn Reload>>,
+    public_document: Asset,
+    admin_document: Asset,
 }
 
 impl Api {
@@ -63,8 +68,11 @@ impl Api {
             public_url,
             reload,
         } = options;
+        let public_document = openapi::public(&jobs_path, public_url.as_deref());
         let links = Links::new(public_url.unwrap_or_default() + &jobs_path);
         Self {
+            public_document: Asset::json(&public_document),
+            admin_document: Asset::json(&openapi::admin()),
             runner,
             metrics,
             jobs_path,
@@ -96,20 +104,26 @@ impl Api {
                 jobs::progress::put(&self.runner, id, (attempt, token), body).await
             }
             Some(job) => self.job(&request, job).await,
-            None => problems::page(path.strip_prefix("/_raincheck/problems/").unwrap_or(path)),
+            None => self.reserved(&request),
         };
         self.finish(answered, request.method())
+    }
+
+    fn reserved<B>(&self, request: &Request<B>) -> Result<Response<Payload>, Problem> {
+        let path = request.uri().path();
+        let reserved = Reserved::parse(path).ok_or_else(|| nothing_here(path))?;
+        allowed(request.method(), reserved.methods())?;
+        match reserved {
+            Reserved::OpenApi => Ok(self.public_document.answer(request.headers())),
+            Reserved::Problem(page) => problems::page(page),
+        }
     }
 
     /// Answers on the admin listener. The body is not read.
     pub async fn admin<B>(&self, request: &Request<B>) -> Response<Payload> {
         let answered = match AdminPath::parse(request.uri().path()) {
             Some(AdminPath::Job(job)) => self.job(request, job).await,
-            Some(AdminPath::Reload) => self.reload(request.method()).await,
-            Some(path) => match only_get(request.method()) {
-                Ok(()) => self.operator(request, path).await,
-                Err(problem) => Err(problem),
-            },
+            Some(path) => self.operator(request, path).await,
             None => Err(nothing_here(request.uri().path())),
         };
         self.finish(answered, request.method())
@@ -120,6 +134,7 @@ impl Api {
         request: &Request<B>,
         path: AdminPath<'_>,
     ) -> Result<Response<Payload>, Problem> {
+        allowed(request.method(), path.methods())?;
         match path {
             AdminPath::Index => Ok(health::index()),
             AdminPath::Jobs => jobs::list::list(&self.runner, &self.links, request.uri()).await,
@@ -127,16 +142,13 @@ impl Api {
             AdminPath::Ready => Ok(health::ready(&self.runner)),
             AdminPath::Upstreams => Ok(upstreams::list(&self.runner)),
             AdminPath::Metrics => Ok(metrics::scrape(&self.runner, &self.metrics).await),
+            AdminPath::OpenApi => Ok(self.admin_document.answer(request.headers())),
             AdminPath::Problem(page) => problems::page(page),
-            AdminPath::Job(_) | AdminPath::Reload => Err(nothing_here(request.uri().path())),
-        }
-    }
-
-    async fn reload(&self, method: &Method) -> Result<Response<Payload>, Problem> {
-        match &self.reload {
-            Some(_) if method != Method::POST => Err(not_allowed("POST")),
-            Some(reload) => reload::reload(&**reload, &self.runner).await,
-            None => Err(nothing_here("/reload")),
+            AdminPath::Reload => match &self.reload {
+                Some(reload) => reload::reload(&**reload, &self.runner).await,
+                None => Err(nothing_here("/reload")),
+            },
+            AdminPath::Job(_) => Err(nothing_here(request.uri().path())),
         }
     }
 
@@ -162,12 +174,7 @@ impl Api {
                 jobs::events::events(runner, links, id, request).await
             }
             (Resource::Retry, &Method::POST) => jobs::retry::retry(runner, links, id).await,
-            (Resource::Job, _) => Err(not_allowed("GET, HEAD, DELETE")),
-            (Resource::Progress(..), _) => Err(not_allowed("PUT, POST")),
-            (Resource::Status | Resource::Result | Resource::Events, _) => {
-                Err(not_allowed("GET, HEAD"))
-            }
-            (Resource::Retry | Resource::Cancel, _) => Err(not_allowed("POST")),
+            (resource, _) => Err(not_allowed(resource.methods())),
         }
     }
 
@@ -188,10 +195,14 @@ impl Api {
     }
 }
 
-fn only_get(method: &Method) -> Result<(), Problem> {
-    match *method {
-        Method::GET | Method::HEAD => Ok(()),
-        _ => Err(not_allowed("GET, HEAD")),
+/// Whether a method is one of these, as `Allow` names them.
+fn allowed(method: &Method, methods: &str) -> Result<(), Problem> {
+    match methods
+        .split(", ")
+        .any(|allowed| allowed == method.as_str())
+    {
+        true => Ok(()),
+        false => Err(not_allowed(methods)),
     }
 }
 

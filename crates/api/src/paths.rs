@@ -1,4 +1,5 @@
-//! Every URL of the control plane in one file.
+//! Every URL of the control plane in one file: what is not in one of its lists is not served, and
+//! what is in them is in the OpenAPI document.
 
 use raincheck_core::id::JobId;
 
@@ -18,14 +19,58 @@ pub(crate) enum Resource {
     Status,
     /// `{jobs}/{id}/result`
     Result,
-    /// `{jobs}/{id}/cancel`
-    Cancel,
     /// `{jobs}/{id}/events`
     Events,
-    /// `{jobs}/{id}/progress/{attempt}-{token}`
-    Progress(u32, u64),
+    /// `{jobs}/{id}/cancel`
+    Cancel,
     /// `{jobs}/{id}/retry`
     Retry,
+    /// `{jobs}/{id}/progress/{attempt}-{token}`
+    Progress(u32, u64),
+}
+
+impl Resource {
+    /// One of each kind that is served.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Job,
+        Self::Status,
+        Self::Result,
+        Self::Events,
+        Self::Cancel,
+        Self::Retry,
+        Self::Progress(1, 0),
+    ];
+
+    /// The end of its path, below the job's own.
+    pub(crate) fn end(self) -> &'static str {
+        match self {
+            Self::Job => "",
+            Self::Status => "/status",
+            Self::Result => "/result",
+            Self::Events => "/events",
+            Self::Cancel => "/cancel",
+            Self::Retry => "/retry",
+            Self::Progress(..) => "/progress/{report}",
+        }
+    }
+
+    /// The methods it takes, as `Allow` names them.
+    pub(crate) fn methods(self) -> &'static str {
+        match self {
+            Self::Job => "GET, HEAD, DELETE",
+            Self::Status | Self::Result | Self::Events => "GET, HEAD",
+            Self::Cancel | Self::Retry => "POST",
+            Self::Progress(..) => "PUT, POST",
+        }
+    }
+
+    /// What the end of a path names, if it names a resource of this kind.
+    fn read(self, end: &str) -> Option<Self> {
+        match self {
+            Self::Progress(..) => progress(end),
+            named => (named.end() == end).then_some(named),
+        }
+    }
 }
 
 impl JobPath {
@@ -33,18 +78,9 @@ impl JobPath {
     /// unknown end is none: it goes to the routes.
     pub(crate) fn parse(prefix: &str, path: &str) -> Option<Self> {
         let rest = path.strip_prefix(prefix)?.strip_prefix('/')?;
-        let (id, end) = rest
-            .split_once('/')
-            .map_or((rest, None), |(id, end)| (id, Some(end)));
-        let resource = match end {
-            None => Resource::Job,
-            Some("status") => Resource::Status,
-            Some("result") => Resource::Result,
-            Some("events") => Resource::Events,
-            Some("cancel") => Resource::Cancel,
-            Some("retry") => Resource::Retry,
-            Some(end) => progress(end)?,
-        };
+        let (id, end) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let mut kinds = Resource::ALL.into_iter();
+        let resource = kinds.find_map(|kind| kind.read(end))?;
         Some(Self {
             id: id.parse().ok()?,
             resource,
@@ -52,12 +88,53 @@ impl JobPath {
     }
 }
 
-/// `progress/{attempt}-{token}`, the token as sixteen hexadecimal digits.
+/// `/progress/{attempt}-{token}`, the token as sixteen hexadecimal digits.
 fn progress(end: &str) -> Option<Resource> {
-    let (attempt, token) = end.strip_prefix("progress/")?.split_once('-')?;
+    let (attempt, token) = end.strip_prefix("/progress/")?.split_once('-')?;
     let digits = token.len() == 16 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
     let token = u64::from_str_radix(token, 16).ok().filter(|_| digits)?;
     Some(Resource::Progress(attempt.parse().ok()?, token))
+}
+
+/// What is served below `/_raincheck/` on the public listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reserved<'a> {
+    /// `/_raincheck/openapi.json`
+    OpenApi,
+    /// `/_raincheck/problems/{page}`
+    Problem(&'a str),
+}
+
+impl<'a> Reserved<'a> {
+    /// One of each kind that is served.
+    pub(crate) const ALL: [Self; 2] = [Self::OpenApi, Self::Problem("{page}")];
+
+    /// Its path.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::OpenApi => "/_raincheck/openapi.json",
+            Self::Problem(_) => "/_raincheck/problems/{page}",
+        }
+    }
+
+    pub(crate) fn methods(self) -> &'static str {
+        match self {
+            Self::OpenApi | Self::Problem(_) => "GET, HEAD",
+        }
+    }
+
+    pub(crate) fn parse(path: &'a str) -> Option<Self> {
+        let mut kinds = Self::ALL.into_iter();
+        kinds.find_map(|kind| match kind {
+            Self::Problem(_) => page(path).map(Self::Problem),
+            named => (named.path() == path).then_some(named),
+        })
+    }
+}
+
+/// `/_raincheck/problems/{page}`
+fn page(path: &str) -> Option<&str> {
+    path.strip_prefix("/_raincheck/problems/")
 }
 
 /// A path of the admin listener.
@@ -71,7 +148,7 @@ pub(crate) enum AdminPath<'a> {
     Job(JobPath),
     /// `/health/live`
     Live,
-    /// `/health/ready`
+    /// `/health/ready`, and `/health`
     Ready,
     /// `/metrics`
     Metrics,
@@ -79,32 +156,120 @@ pub(crate) enum AdminPath<'a> {
     Reload,
     /// `/upstreams`
     Upstreams,
-    /// `/problems/{page}`
+    /// `/openapi.json`
+    OpenApi,
+    /// `/problems/{page}`, and as on the public listener
     Problem(&'a str),
 }
 
 impl<'a> AdminPath<'a> {
-    pub(crate) fn parse(path: &'a str) -> Option<Self> {
-        match path {
-            "/" => Some(Self::Index),
-            "/jobs" => Some(Self::Jobs),
-            "/health/live" => Some(Self::Live),
-            "/health" | "/health/ready" => Some(Self::Ready),
-            "/metrics" => Some(Self::Metrics),
-            "/reload" => Some(Self::Reload),
-            "/upstreams" => Some(Self::Upstreams),
-            _ => match path
-                .strip_prefix("/problems/")
-                .or_else(|| path.strip_prefix("/_raincheck/problems/"))
-            {
-                Some(page) => Some(Self::Problem(page)),
-                None => JobPath::parse("/jobs", path).map(Self::Job),
-            },
+    /// One of each kind that is served, but for [`AdminPath::Job`], which stands for the resources.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Index,
+        Self::Jobs,
+        Self::Live,
+        Self::Ready,
+        Self::Metrics,
+        Self::Reload,
+        Self::Upstreams,
+        Self::OpenApi,
+        Self::Problem("{page}"),
+    ];
+
+    /// Its path; the first of these, where there are several.
+    pub(crate) fn paths(self) -> &'static [&'static str] {
+        match self {
+            Self::Index => &["/"],
+            Self::Jobs => &["/jobs"],
+            Self::Job(_) => &["/jobs/{id}"],
+            Self::Live => &["/health/live"],
+            Self::Ready => &["/health/ready", "/health"],
+            Self::Metrics => &["/metrics"],
+            Self::Reload => &["/reload"],
+            Self::Upstreams => &["/upstreams"],
+            Self::OpenApi => &["/openapi.json"],
+            Self::Problem(_) => &["/problems/{page}", "/_raincheck/problems/{page}"],
         }
+    }
+
+    pub(crate) fn methods(self) -> &'static str {
+        match self {
+            Self::Reload => "POST",
+            Self::Job(job) => job.resource.methods(),
+            Self::Index
+            | Self::Jobs
+            | Self::Live
+            | Self::Ready
+            | Self::Metrics
+            | Self::Upstreams
+            | Self::OpenApi
+            | Self::Problem(_) => "GET, HEAD",
+        }
+    }
+
+    pub(crate) fn parse(path: &'a str) -> Option<Self> {
+        let mut kinds = Self::ALL.into_iter();
+        let listed = kinds.find_map(|kind| match kind {
+            Self::Problem(_) => path
+                .strip_prefix("/problems/")
+                .or_else(|| page(path))
+                .map(Self::Problem),
+            named => named.paths().contains(&path).then_some(named),
+        });
+        listed.or_else(|| JobPath::parse("/jobs", path).map(Self::Job))
     }
 }
 
 /// Whether a path of the public listener is ours whatever the routes say.
 pub(crate) fn is_reserved(path: &str) -> bool {
     path.starts_with("/_raincheck/")
+}
+
+#[cfg(test)]
+mod tests {
+    //! Each listed path is read as what it is, and nothing near it is.
+
+    use super::{AdminPath, JobPath, Reserved, Resource};
+
+    const ID: &str = "01997f6c-1c00-7000-8000-000000000000";
+
+    #[test]
+    fn what_is_listed_is_served() {
+        for resource in Resource::ALL {
+            let end = resource.end().replace("{report}", "1-0000000000000000");
+            let path = format!("/jobs/{ID}{end}");
+            let read = JobPath::parse("/jobs", &path).unwrap();
+            assert_eq!(
+                (read.resource, read.id.to_string().as_str()),
+                (resource, ID)
+            );
+            assert!(matches!(AdminPath::parse(&path), Some(AdminPath::Job(_))));
+            assert_eq!(JobPath::parse("/jobs", &format!("{path}/")), None);
+        }
+        for reserved in Reserved::ALL {
+            assert_eq!(Reserved::parse(reserved.path()), Some(reserved));
+        }
+        for admin in AdminPath::ALL {
+            for path in admin.paths() {
+                assert_eq!(AdminPath::parse(path), Some(admin));
+            }
+        }
+    }
+
+    #[test]
+    fn anything_else_is_not() {
+        for path in [
+            "/jobs".to_owned(),
+            "/jobs/".to_owned(),
+            format!("/jobs/{ID}x"),
+            format!("/jobs/{ID}/nothing"),
+            format!("/jobs/{ID}/progress/1-0"),
+            format!("/jobs/{ID}/progress/{{report}}"),
+            format!("/jobs{ID}"),
+        ] {
+            assert_eq!(JobPath::parse("/jobs", &path), None, "{path}");
+        }
+        assert_eq!(Reserved::parse("/_raincheck/"), None);
+        assert_eq!(AdminPath::parse("/openapi.json/"), None);
+    }
 }

@@ -347,6 +347,12 @@ pub enum Page {
     Metrics,
     /// The states of a job.
     StateMachine,
+    /// The job API, as an OpenAPI document.
+    #[value(name = "openapi")]
+    OpenApi,
+    /// The admin listener, as an OpenAPI document.
+    #[value(name = "openapi-admin")]
+    OpenApiAdmin,
 }
 
 /// Does what the command line says.

@@ -1,5 +1,7 @@
 //! `raincheck docs`: pages that are printed from the code, so that they cannot drift from it.
 
+use raincheck_api::openapi;
+
 use super::{DocsArgs, Page};
 use crate::exit::{self, Code};
 use crate::output::Output;
@@ -13,6 +15,8 @@ pub fn run(args: &DocsArgs, out: Output) -> anyhow::Result<Code> {
         Page::ExitCodes => exit::page(),
         Page::Metrics => raincheck_telemetry::names::markdown(),
         Page::StateMachine => raincheck_core::job::diagram::page(),
+        Page::OpenApi => format!("{:#}", openapi::public("/jobs", None)),
+        Page::OpenApiAdmin => format!("{:#}", openapi::admin()),
     };
     out.line(page.trim_end())?;
     Ok(Code::Ok)

@@ -1,0 +1,48 @@
+//! The operations below `/_raincheck/`.
+
+use raincheck_core::problem::ProblemCode as P;
+
+use super::operation::{Answer, Operation};
+use super::parameter::if_none_match;
+use crate::paths::Reserved;
+
+const TAG: &str = "about";
+
+/// The operation of a method on a reserved path.
+pub(super) fn operation(reserved: Reserved<'_>, method: &str) -> Option<Operation> {
+    match (reserved, method) {
+        (Reserved::OpenApi, "GET") => Some(openapi()),
+        (Reserved::Problem(_), "GET") => Some(problem()),
+        _ => None,
+    }
+}
+
+/// A document of this kind.
+pub(super) fn openapi() -> Operation {
+    let answer =
+        Answer::new("The document.").json("OpenApi", serde_json::json!({ "openapi": "3.1.1" }));
+    asset(Operation::new("getOpenApi", TAG, "This document"), answer)
+}
+
+/// A file that changes only with the binary.
+fn asset(operation: Operation, answer: Answer) -> Operation {
+    let tag = "Names these bytes.";
+    operation
+        .parameters([if_none_match()])
+        .answers("200", answer.header("ETag", tag))
+        .answers(
+            "304",
+            Answer::new("The same as before.").header("ETag", tag),
+        )
+}
+
+/// The page of a problem code.
+pub(super) fn problem() -> Operation {
+    Operation::new(
+        "getProblemPage",
+        TAG,
+        "What a problem code means, and what to do",
+    )
+    .answers("200", Answer::new("The page.").text("text/markdown"))
+    .fails(&[P::RouteNotFound])
+}
