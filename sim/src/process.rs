@@ -92,6 +92,7 @@ impl Process {
         let gateway = raincheck_gateway::Options {
             jobs_path: jobs_path.clone(),
             body_idle_timeout: plan.server.body_timeout,
+            requests_max: plan.limits.requests,
             ..raincheck_gateway::Options::default()
         };
         let metrics = Arc::new(Metrics::new(plan.routes.iter().map(|route| &route.name)));

@@ -1,6 +1,7 @@
 //! Rules across keys: listeners that meet, routes that collide. Those of one route are in `times`.
 
 mod rewrite;
+mod room;
 mod times;
 
 use std::net::{IpAddr, SocketAddr};
@@ -29,6 +30,7 @@ pub(crate) fn all(
         if let Some(route) = written.sketch(server.behind(), upstreams) {
             times::check(written, &route, server.behind.as_ref(), findings);
             rewrite::check(written, &route, &server.cors, findings);
+            room::check(written, &route, findings);
             loops(server, written, &route, findings);
             made.push((written, route));
         }

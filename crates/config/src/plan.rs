@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -63,6 +64,8 @@ pub struct Server {
     pub keep_alive: Duration,
     /// Open client connections at most; at least 1.
     pub max_connections: usize,
+    /// Open connections of one client at most, over all listeners; none: as many as it likes.
+    pub max_connections_per_client: Option<NonZeroUsize>,
     /// Bytes of a request line and its header section at most; 8 KiB to 1 MiB.
     pub max_request_head: usize,
     /// What browsers on other origins may do with the job API; none: nothing.
@@ -173,6 +176,8 @@ pub struct Limits {
     pub concurrency: u32,
     /// How often one client may ask, over all routes; none: as often as it likes.
     pub client_rate: Option<Rate>,
+    /// Requests of clients in flight at most, over all routes; at least 1.
+    pub requests: usize,
 }
 
 /// How much is logged.

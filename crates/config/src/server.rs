@@ -14,7 +14,9 @@ use crate::plan::{
 };
 use crate::route::rewrite::WrittenCors;
 use crate::section::{Given, Section};
-use crate::value::{Choice, Count, HeadSize, Positive, PublicUrl, RateOrNone, UrlPath, Word};
+use crate::value::{
+    Choice, Count, CountOrNone, HeadSize, Positive, PublicUrl, RateOrNone, UrlPath, Word,
+};
 
 /// `[server]` as written: what was given.
 #[derive(Debug)]
@@ -33,6 +35,7 @@ pub(crate) struct Written {
     write_timeout: Option<Given<Positive>>,
     keep_alive: Option<Given<Positive>>,
     max_connections: Option<Given<Count<usize>>>,
+    max_connections_per_client: Option<Given<CountOrNone>>,
     max_request_head: Option<Given<HeadSize>>,
     pub(crate) cors: WrittenCors,
 }
@@ -55,6 +58,7 @@ impl Written {
             write_timeout: section.get("write_timeout", findings),
             keep_alive: section.get("keep_alive", findings),
             max_connections: section.get("max_connections", findings),
+            max_connections_per_client: section.get("max_connections_per_client", findings),
             max_request_head: section.get("max_request_head", findings),
             cors: WrittenCors::read(section, findings),
         }
@@ -100,6 +104,9 @@ impl Written {
             max_connections: self
                 .max_connections
                 .map_or(bounds::CONNECTIONS, |g| g.value.0),
+            max_connections_per_client: self
+                .max_connections_per_client
+                .and_then(|given| given.value.0),
             max_request_head: self
                 .max_request_head
                 .map_or(bounds::REQUEST_HEAD_BYTES, |given| given.value.0),
@@ -154,9 +161,11 @@ pub(crate) fn log(section: &Section<'_>, findings: &mut Findings) -> Log {
 pub(crate) fn limits(section: &Section<'_>, findings: &mut Findings) -> Limits {
     let concurrency: Option<Given<Count<u32>>> = section.get("concurrency", findings);
     let rate: Option<Given<RateOrNone>> = section.get("client_rate", findings);
+    let requests: Option<Given<Count<usize>>> = section.get("requests", findings);
     Limits {
         concurrency: concurrency.map_or(10_000, |given| given.value.0),
         client_rate: rate.and_then(|given| given.value.0),
+        requests: requests.map_or(bounds::REQUESTS, |given| given.value.0),
     }
 }
 

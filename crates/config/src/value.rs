@@ -5,6 +5,7 @@ mod net;
 mod socket;
 
 use std::borrow::Cow;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -95,6 +96,10 @@ pub(crate) struct HeadSize(pub(crate) usize);
 /// A whole number of at least one that fits its type.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Count<T>(pub(crate) T);
+
+/// A whole number of at least one, or none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CountOrNone(pub(crate) Option<NonZeroUsize>);
 
 /// A word of a fixed set.
 pub(crate) trait Word: Sized {
@@ -257,6 +262,15 @@ impl<T: TryFrom<i128>> Setting for Count<T> {
         T::try_from(number)
             .map(Self)
             .map_err(|_| wrong("too large"))
+    }
+}
+
+impl Setting for CountOrNone {
+    fn read(node: &Node) -> Result<Self, Vec<Wrong>> {
+        match &node.value {
+            Value::Text(text) if text == "none" => Ok(Self(None)),
+            _ => Count::<usize>::read(node).map(|count| Self(NonZeroUsize::new(count.0))),
+        }
     }
 }
 

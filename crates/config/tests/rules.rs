@@ -356,3 +356,25 @@ fn the_place_of_the_job_api() {
         assert!(!of(wrong), "{wrong}");
     }
 }
+
+#[test]
+fn more_at_once_than_the_servers_have_connections_for_is_a_warning() {
+    assert_eq!(found("", "concurrency = 10000"), [""; 0]);
+    assert_eq!(
+        found("", "concurrency = 10001"),
+        ["warning conflict route.r.concurrency"]
+    );
+    let found = |upstream: &str, concurrency: u32| {
+        let text = format!(
+            "[[upstream]]\nname = \"u\"\nservers = [\"http://b\", \"http://c\"]\n{upstream}\n\
+             [[route]]\nname = \"r\"\nmatch = \"/\"\nupstream = \"u\"\nconcurrency = {concurrency}"
+        );
+        let plan = load(Some(("f", &text)), [], &Overrides::default()).unwrap();
+        plan.warnings.len()
+    };
+    assert_eq!(found("connections = 100", 200), 0);
+    assert_eq!(found("connections = 100", 201), 1);
+    assert_eq!(found("", 20_000), 0);
+    // How many streams a connection takes is up to the server.
+    assert_eq!(found("connections = 1\nprotocol = \"h2\"", 50_000), 0);
+}

@@ -22,6 +22,9 @@ pub const RESPONSE_HEADERS: usize = 100;
 pub const LISTEN_BACKLOG: i32 = 4096;
 /// Open client connections; further ones wait in the backlog.
 pub const CONNECTIONS: usize = 50_000;
+/// Requests of clients in flight over all routes; beyond it: 503 before any work is done. Fewer
+/// than connections, which leaves some to the job API and to those that are idle.
+pub const REQUESTS: usize = 40_000;
 /// How long a client may take for what comes before HTTP: TLS, the PROXY protocol.
 pub const CLIENT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to send a request head.
@@ -37,6 +40,9 @@ pub const CLIENT_WRITE_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 pub const CLIENT_KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
 /// Concurrent HTTP/2 streams of one client connection.
 pub const H2_STREAMS: u32 = 256;
+/// Connections to one server in use at once, unless something else is said; further requests wait
+/// as long as connecting may take. Below the 28,000 ports that Linux has for one destination.
+pub const UPSTREAM_CONNECTIONS: usize = 10_000;
 /// Idle upstream connections kept per upstream.
 pub const UPSTREAM_IDLE_CONNECTIONS: usize = 256;
 /// How long an idle upstream connection is kept.

@@ -15,10 +15,15 @@ use crate::address::Address;
 use crate::connection::socket::Wire;
 use crate::connection::stream::Raw;
 use crate::drain::Wish;
+use crate::per_client::{Place, TooMany};
+use crate::refusals;
 use crate::server::{Handler, Peer, Shared};
 
 /// The pause after an error that only time can cure: no file descriptors, no memory.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// What a connection too many of one client is called in metrics and logs.
+pub(crate) const PER_CLIENT: &str = "per_client";
 
 /// Numbers the connections of the process.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
@@ -191,30 +196,50 @@ fn spawn<S: Wire, H: Handler, V: Serve<S, H>>(
     handler: &Arc<H>,
     shared: &Arc<Shared>,
 ) {
+    let Ok(place) = place(&stream, &addr, shared) else {
+        return;
+    };
     let local = stream.local().map(Address::Tcp);
     let local = local.unwrap_or_else(|| shared.local.clone());
     let peer = Peer::new(addr, local, CONNECTIONS.fetch_add(1, Ordering::Relaxed));
     let handler = Arc::clone(handler);
-    let open = Open::new(Arc::clone(shared), slot);
+    let open = Open::new(Arc::clone(shared), slot, place);
     shared.tasks.spawn(async move {
         V::serve(stream, handler, peer, &open.shared).await;
         drop(open);
     });
 }
 
+/// A place for a connection among those of its client. What has none is closed; behind a proxy the
+/// client is not known yet.
+fn place<S: Wire>(stream: &S, client: &Address, shared: &Shared) -> Result<Option<Place>, TooMany> {
+    let (Some(clients), None) = (&shared.front.per_client, &shared.front.proxies) else {
+        return Ok(None);
+    };
+    let place = clients.take(client);
+    if place.is_err() {
+        shared.front.metrics.refused(PER_CLIENT);
+        refusals::say_of_connection(client, PER_CLIENT, None);
+        stream.abort();
+    }
+    place
+}
+
 /// The place of an open connection, given back also when its task panics.
 struct Open {
     shared: Arc<Shared>,
     _slot: OwnedSemaphorePermit,
+    _place: Option<Place>,
 }
 
 impl Open {
-    fn new(shared: Arc<Shared>, slot: OwnedSemaphorePermit) -> Self {
+    fn new(shared: Arc<Shared>, slot: OwnedSemaphorePermit, place: Option<Place>) -> Self {
         shared.open.fetch_add(1, Ordering::AcqRel);
         shared.front.metrics.opened();
         Self {
             shared,
             _slot: slot,
+            _place: place,
         }
     }
 }

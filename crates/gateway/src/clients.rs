@@ -132,7 +132,7 @@ impl Budgets {
 }
 
 /// What of an address is one client.
-fn key(client: IpAddr) -> IpAddr {
+pub(crate) fn key(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

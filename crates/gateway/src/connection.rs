@@ -52,16 +52,18 @@ pub(crate) struct Fronted;
 
 impl<H: Handler> Serve<Raw, H> for Fronted {
     async fn serve(raw: Raw, handler: Arc<H>, peer: Peer, shared: &Shared) {
-        let Some((stream, peer, protocol)) = front::enter(raw, peer, shared).await else {
+        let Some(entered) = front::enter(raw, peer, shared).await else {
             return;
         };
-        match protocol {
+        let (stream, peer) = (entered.stream, entered.peer);
+        match entered.protocol {
             None => serve(stream, handler, peer, shared).await,
             Some(protocol) => {
                 let first = Sniffed::default();
                 serve_as(protocol, stream, first, handler, peer, shared).await;
             }
         }
+        drop(entered.place);
     }
 }
 

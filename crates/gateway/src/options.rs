@@ -19,6 +19,8 @@ pub struct Options {
     pub trusted_proxies: Trusted,
     /// How long a client may send nothing while it owes us request body bytes.
     pub body_idle_timeout: Duration,
+    /// Requests in flight at most, over all routes; beyond it they are shed.
+    pub requests_max: usize,
     /// What browsers on other origins may do with the job API; none: nothing.
     pub cors: Option<Arc<Cors>>,
 }
@@ -30,6 +32,7 @@ impl Default for Options {
             public_url: None,
             trusted_proxies: Trusted::default(),
             body_idle_timeout: limits::CLIENT_BODY_IDLE_TIMEOUT,
+            requests_max: limits::REQUESTS,
             cors: None,
         }
     }

@@ -28,6 +28,7 @@ pub use crate::heir::Heir;
 use crate::heir::Inherited;
 pub use crate::listener::Bound;
 pub use crate::peer::Peer;
+use crate::per_client::PerClient;
 use crate::tls::Tls;
 use crate::trusted::Trusted;
 
@@ -122,6 +123,8 @@ pub struct Front {
     /// Whose PROXY protocol headers are believed. They must send one, and nobody else may connect.
     /// None: nobody sends one.
     pub proxies: Option<Trusted>,
+    /// How many connections one client may have; none: as many as it likes.
+    pub per_client: Option<Arc<PerClient>>,
 }
 
 impl Front {

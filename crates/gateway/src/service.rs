@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use crate::clients::Clients;
 use crate::dedup::{self, Beginners, Wait};
 use crate::intake;
+use crate::load::{Admitted, Counted, Load};
 use crate::options::Options;
 use crate::rewrite::{ByItself, Edge};
 use crate::server::{Abort, Arriving, Handler, Peer};
@@ -49,6 +50,7 @@ pub struct Service {
     forwarder: forward::Forwarder,
     links: Links,
     clients: Clients,
+    load: Arc<Load>,
     beginners: Beginners,
 }
 
@@ -60,9 +62,11 @@ impl Service {
             options.trusted_proxies.clone(),
             Arc::clone(runner.ambient()),
         );
+        let load = Load::new(options.requests_max, runner.metrics().requests().clone());
         Self {
             runner,
             local,
+            load,
             forwarder,
             links: Links::new(base),
             clients: Clients::default(),
@@ -89,6 +93,15 @@ impl Service {
 
     pub(crate) fn links(&self) -> Links {
         self.links.clone()
+    }
+
+    /// Counts a request for the routes, or sheds it. The job API is for whoever waits already.
+    fn admit(&self, path: &str) -> Result<Option<Admitted>, Problem> {
+        let local = self.local.as_ref();
+        match local.is_some_and(|local| local.claims(path)) {
+            true => Ok(None),
+            false => self.load.admit().map(Some),
+        }
     }
 
     /// Answers a request. What is to be done to any answer to it on its way out comes in `edge`.
@@ -285,17 +298,23 @@ fn route(routes: &RouteTable, parts: &Parts, host: &str) -> Result<Arc<Route>, P
 }
 
 impl Handler for Service {
-    type Body = Payload;
+    type Body = Counted<Payload>;
 
     async fn handle(
         &self,
         request: Request<Arriving>,
         peer: Arc<Peer>,
-    ) -> Result<Response<Payload>, Abort> {
+    ) -> Result<Response<Counted<Payload>>, Abort> {
         let method = request.method().clone();
         let above_guard = (request.version() == Version::HTTP_2).then(|| peer.clone());
         let mut edge = None;
-        let answered = self.serve(request, peer, &mut edge).await;
+        let (admitted, answered) = match self.admit(request.uri().path()) {
+            Ok(admitted) => (admitted, self.serve(request, peer, &mut edge).await),
+            Err(problem) => {
+                refusals::say(&peer, problem.code, &problem.detail);
+                (None, Err(problem))
+            }
+        };
         let mut response = answered.unwrap_or_else(|problem| {
             self.runner.metrics().problem(problem.code);
             if let Some(peer) = above_guard
@@ -309,7 +328,8 @@ impl Handler for Service {
         if let Some(edge) = edge {
             response = edge.finish(response);
         }
-        Ok(replay::fit(response, &method))
+        let response = replay::fit(response, &method);
+        Ok(response.map(|payload| Counted::new(payload, admitted)))
     }
 
     fn refused(&self, problem: ProblemCode) {

@@ -13,16 +13,16 @@ use anyhow::Context;
 use http::{Request, Response};
 use raincheck_api::{Api, Reload};
 use raincheck_config::Plan;
-use raincheck_config::plan::{Listener, Peers};
+use raincheck_config::plan::{self, Listener, Peers};
 use raincheck_core::ambient::Ambient;
 use raincheck_core::limits::STATIC_FILE_BYTES;
 use raincheck_core::route::{Route, RouteTable};
 use raincheck_exchange::Payload;
-use raincheck_gateway::Trusted;
 use raincheck_gateway::server::{
     Abort, Arriving, Front, Handler, Peer, Server, ServerHandle, ServerOptions,
 };
 use raincheck_gateway::service::{Local, Service};
+use raincheck_gateway::{PerClient, Trusted};
 use raincheck_runner::Runner;
 use raincheck_store::Store;
 use raincheck_store_local::{LocalStore, OpenError};
@@ -73,13 +73,7 @@ pub fn start(
     let jobs_path = plan.server.jobs_path.clone();
     let public_url = plan.server.public_url.clone();
     let internal_url = plan.server.internal_url.clone();
-    let gateway = raincheck_gateway::Options {
-        jobs_path: jobs_path.clone(),
-        public_url: public_url.clone(),
-        trusted_proxies: trusted(&plan.server.trusted_proxies),
-        body_idle_timeout: plan.server.body_timeout,
-        cors: plan.server.cors.clone().map(Arc::new),
-    };
+    let gateway = gateway_options(&plan);
     let Opened { store, counts } = store;
     let names = plan.routes.iter().map(|route| &route.name);
     let metrics = Arc::new(Metrics::with_store(names, &counts));
@@ -107,8 +101,8 @@ pub fn start(
     let service = Arc::new(Service::new(runner.clone(), gateway, Some(local)));
     service.set_client_rate(client_rate);
     certificates.count(&metrics);
-    let front = |one| front(one, certificates, &metrics);
-    let fronts = plan.server.listen.iter().map(front);
+    let front = |one: &Listener| front(one, certificates, &metrics);
+    let fronts = public_fronts(&plan.server, front);
     let public = ports.public.into_iter().zip(fronts);
     let public = public
         .map(|(bound, front)| {
@@ -141,7 +135,18 @@ fn front(listener: &Listener, certificates: &Certificates, metrics: &Metrics) ->
         metrics: metrics.listener(&listener.address.to_string()),
         tls: certificates.of(listener),
         proxies: listener.proxy_protocol.as_ref().map(trusted),
+        per_client: None,
     }
+}
+
+/// Those of the listeners for clients, whose connections are counted together.
+fn public_fronts(server: &plan::Server, front: impl Fn(&Listener) -> Front) -> Vec<Front> {
+    let per_client = server.max_connections_per_client.map(PerClient::new);
+    let with_clients = |one| Front {
+        per_client: per_client.clone(),
+        ..front(one)
+    };
+    server.listen.iter().map(with_clients).collect()
 }
 
 fn trusted(peers: &Peers) -> Trusted {
@@ -182,6 +187,17 @@ fn read_file(route: &mut Route) -> anyhow::Result<()> {
     }
     respond.body = body.into();
     Ok(())
+}
+
+fn gateway_options(plan: &Plan) -> raincheck_gateway::Options {
+    raincheck_gateway::Options {
+        jobs_path: plan.server.jobs_path.clone(),
+        public_url: plan.server.public_url.clone(),
+        trusted_proxies: trusted(&plan.server.trusted_proxies),
+        body_idle_timeout: plan.server.body_timeout,
+        requests_max: plan.limits.requests,
+        cors: plan.server.cors.clone().map(Arc::new),
+    }
 }
 
 fn server_options(plan: &Plan) -> ServerOptions {

@@ -8,10 +8,12 @@ mod listener;
 pub mod log;
 pub mod metrics;
 pub mod names;
+mod requests;
 pub mod store;
 mod upstreams;
 
 pub use listener::ListenerMetrics;
 pub use metrics::{Answer, Counted, Duplicate, Metrics, RouteMetrics};
+pub use requests::RequestMetrics;
 pub use store::StoreMetrics;
 pub use upstreams::ServerNow;

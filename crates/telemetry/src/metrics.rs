@@ -19,6 +19,7 @@ use crate::labels::{
 };
 use crate::listener::{ListenerMetrics, Listeners};
 use crate::names::{self, Name};
+use crate::requests::RequestMetrics;
 use crate::store::StoreMetrics;
 use crate::upstreams::{ServerNow, Servers};
 
@@ -45,6 +46,7 @@ pub struct Metrics {
     servers: Servers,
     problems: Family<ProblemLabel, Counter>,
     listeners: Listeners,
+    requests: RequestMetrics,
 }
 
 /// What is counted elsewhere, as it is at a scrape.
@@ -229,6 +231,7 @@ impl Metrics {
         register(&mut registry, names::PROBLEMS, problems.clone());
         let listeners = Listeners::registered(&mut registry);
         let servers = Servers::registered(&mut registry);
+        let requests = RequestMetrics::registered(&mut registry);
         let metrics = Self {
             registry,
             families,
@@ -239,6 +242,7 @@ impl Metrics {
             servers,
             problems,
             listeners,
+            requests,
         };
         metrics.cover(routes);
         metrics
@@ -252,6 +256,11 @@ impl Metrics {
                 .entry(name.clone())
                 .or_insert_with(|| Arc::new(self.families.of(name)));
         }
+    }
+
+    /// What is counted of all requests.
+    pub fn requests(&self) -> &RequestMetrics {
+        &self.requests
     }
 
     /// The metrics of a route; none if it is not covered.

@@ -23,6 +23,22 @@ pub const REQUESTS: Name = Name {
     meaning: "Answers to clients of a route.",
     since: "0.1.0",
 };
+/// Requests in flight.
+pub const REQUESTS_IN_FLIGHT: Name = Name {
+    name: "raincheck_requests_in_flight",
+    kind: "gauge",
+    labels: "",
+    meaning: "Requests of clients for routes that are not wholly answered, held ones included.",
+    since: "0.1.0",
+};
+/// Requests that were shed.
+pub const REQUESTS_SHED: Name = Name {
+    name: "raincheck_requests_shed_total",
+    kind: "counter",
+    labels: "",
+    meaning: "Requests that were answered with 503 before any work was done, because of `limits.requests`.",
+    since: "0.1.0",
+};
 /// Time to the response head.
 pub const ANSWER_SECONDS: Name = Name {
     name: "raincheck_answer_seconds",
@@ -124,8 +140,8 @@ pub const CONNECTIONS: Name = Name {
 pub const CONNECTIONS_REFUSED: Name = Name {
     name: "raincheck_connections_refused_total",
     kind: "counter",
-    labels: "listener, reason (not_a_proxy, proxy_header, tls, timeout, flood)",
-    meaning: "Connections that were ended for what came before HTTP, or for a flood of frames.",
+    labels: "listener, reason (not_a_proxy, proxy_header, tls, timeout, per_client, flood)",
+    meaning: "Connections that were ended for what came before HTTP, because their client has as many as it may, or for a flood of frames.",
     since: "0.1.0",
 };
 /// Loads of certificates.
@@ -171,8 +187,10 @@ pub const UPSTREAM_EJECTIONS: Name = Name {
 };
 
 /// All of them.
-pub const ALL: [Name; 19] = [
+pub const ALL: [Name; 21] = [
     REQUESTS,
+    REQUESTS_IN_FLIGHT,
+    REQUESTS_SHED,
     ANSWER_SECONDS,
     ATTEMPTS,
     ATTEMPT_SECONDS,

@@ -63,6 +63,8 @@ pub enum Kind {
     HeadSize,
     /// A whole number of at least one.
     Count,
+    /// A whole number of at least one, or `"none"`.
+    CountOrNone,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// Some of these words.
@@ -152,6 +154,7 @@ impl Kind {
             Self::RateOrNone => r#"a rate such as "100/s", "600/m" or "5000/h", or "none""#.into(),
             Self::HeadSize => r#"a size from "8 KiB" to "1 MiB""#.into(),
             Self::Count => "a whole number of at least 1".into(),
+            Self::CountOrNone => r#"a whole number of at least 1, or "none""#.into(),
             Self::Choice(words) => format!("one of {}", quoted(words)),
             Self::Choices(words) => format!("an array of some of {}", quoted(words)),
             Self::Flag => "true or false".into(),
@@ -201,6 +204,7 @@ impl Kind {
             Self::SizeOrNone => "bytes or `\"none\"`".into(),
             Self::RateOrNone => "rate or `\"none\"`".into(),
             Self::Count => "whole number".into(),
+            Self::CountOrNone => "whole number or `\"none\"`".into(),
             Self::Choice(words) => format!("`{}`", quoted(words)),
             Self::Choices(words) => format!("some of `{}`", quoted(words)),
             Self::Flag => "`true` or `false`".into(),

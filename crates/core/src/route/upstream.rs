@@ -139,7 +139,8 @@ pub struct Reach {
     pub identity: Option<(PathBuf, PathBuf)>,
     /// The name that its certificate is for, where that is not the host.
     pub server_name: Option<String>,
-    /// Connections at once (streams of HTTP/2 come on top); none: no limit.
+    /// Connections at once (streams of HTTP/2 come on top); none: as many as usual
+    /// ([`UPSTREAM_CONNECTIONS`](crate::limits::UPSTREAM_CONNECTIONS)).
     pub connections: Option<u32>,
     /// For how long a connection takes new requests; none: for ever.
     pub max_age: Option<Duration>,

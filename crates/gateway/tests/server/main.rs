@@ -5,6 +5,7 @@ mod drain;
 mod flood;
 mod http1;
 mod http2;
+mod per_client;
 mod rig;
 mod slow;
 mod unread;

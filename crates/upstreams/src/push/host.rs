@@ -87,7 +87,12 @@ impl Host {
         let Some(in_flight) = &self.in_flight else {
             return Ok(None);
         };
-        match timeout(within, Arc::clone(in_flight).acquire_owned()).await {
+        // As a rule there is one, and no timer is needed. Whoever waits goes first all the same.
+        if let Ok(permit) = Arc::clone(in_flight).try_acquire_owned() {
+            return Ok(Some(permit));
+        }
+        let turn = timeout(within, Arc::clone(in_flight).acquire_owned());
+        match Box::pin(turn).await {
             Ok(permit) => Ok(permit.ok()),
             Err(_) => Err(words::all_busy(&self.upstream, within)),
         }
@@ -174,5 +179,31 @@ impl Host {
 
     fn lock(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use raincheck_core::limits::UPSTREAM_CONNECTIONS;
+    use raincheck_core::route::upstream::Reach;
+    use raincheck_core::route::{Scheme, Upstream};
+
+    use super::{Host, Options};
+
+    #[test]
+    fn connections_are_bounded_also_where_nobody_says_so() {
+        let room = |upstream: &Upstream| {
+            let host = Host::new(upstream, &Options::default());
+            host.in_flight.map(|bound| bound.available_permits())
+        };
+        let mut upstream = Upstream::new(Scheme::Http, "b", 80);
+        assert_eq!(room(&upstream), Some(UPSTREAM_CONNECTIONS));
+        upstream.reach = Some(Arc::new(Reach {
+            connections: Some(7),
+            ..Reach::default()
+        }));
+        assert_eq!(room(&upstream), Some(7));
     }
 }

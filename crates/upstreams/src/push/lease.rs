@@ -19,27 +19,15 @@ const SETTLE: Duration = Duration::from_millis(100);
 pub(super) struct Lease {
     pub(super) conn: Box<Conn>,
     pub(super) host: Arc<Host>,
-    pub(super) held: Option<Box<Held>>,
+    /// The right to one of the upstream's connections, where they are bounded.
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+    /// The place at a server of a group; boxed, as most have none.
+    pub(super) place: Option<Box<Place>>,
 }
 
-/// What an exchange holds of its upstream beside the connection; most hold nothing.
-pub(super) struct Held {
-    _permit: Option<OwnedSemaphorePermit>,
-    _place: Option<Place>,
-}
-
-impl Held {
-    pub(super) fn new(
-        permit: Option<OwnedSemaphorePermit>,
-        server: Option<&Arc<Server>>,
-    ) -> Option<Box<Self>> {
-        (permit.is_some() || server.is_some()).then(|| {
-            Box::new(Self {
-                _permit: permit,
-                _place: server.map(Place::taken),
-            })
-        })
-    }
+/// The place that an exchange takes at a server of a group.
+pub(super) fn place(server: Option<&Arc<Server>>) -> Option<Box<Place>> {
+    server.map(|server| Box::new(Place::taken(server)))
 }
 
 impl Lease {
@@ -64,11 +52,17 @@ impl Lease {
     }
 
     fn rest(self, keep: bool) {
-        let Self { conn, host, held } = self;
+        let Self {
+            conn,
+            host,
+            permit,
+            place,
+        } = self;
         conn.link.rest();
         if keep {
             host.put(conn);
         }
-        drop(held);
+        // Only now, so that whoever waits finds the connection.
+        drop((permit, place));
     }
 }

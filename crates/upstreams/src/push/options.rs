@@ -26,7 +26,7 @@ impl Default for Options {
         Self {
             idle_per_upstream: limits::UPSTREAM_IDLE_CONNECTIONS,
             idle_timeout: limits::UPSTREAM_IDLE_TIMEOUT,
-            connections_per_upstream: None,
+            connections_per_upstream: Some(limits::UPSTREAM_CONNECTIONS),
             connection_age: Some(limits::UPSTREAM_CONNECTION_AGE),
             extra_ca_file: None,
         }

@@ -21,7 +21,7 @@ use super::group::show::ServerState;
 use super::group::{Groups, Server};
 use super::host::{Counts, Host};
 use super::http2;
-use super::lease::{Held, Lease};
+use super::lease::{self, Lease};
 use super::options::{Error, Options};
 use super::send::{self, Refused, Unsent};
 use super::socket::Socket;
@@ -194,7 +194,8 @@ impl Upstreams {
         let lease = Lease {
             conn: self.open(host, within).await?,
             host: Arc::clone(host),
-            held: None,
+            permit: None,
+            place: None,
         };
         let sent = send::exchange(lease, prepared(request), None, Instant::now());
         sent.await.map_err(Refused::into_failure)
@@ -218,7 +219,7 @@ impl Upstreams {
                 Ok(permit) => permit,
                 Err(failure) => return Err(Unsent::refused(request, failure)),
             };
-            let held = Held::new(permit, server);
+            let place = lease::place(server);
             let mut now = Instant::now();
             let idle = host.take(now, self.0.options.idle_timeout);
             let reused = idle.is_some();
@@ -236,7 +237,8 @@ impl Upstreams {
             let lease = Lease {
                 conn,
                 host: Arc::clone(host),
-                held,
+                permit,
+                place,
             };
             match send::exchange(lease, request, timeouts.idle, now).await {
                 Err(Refused::Unsent(unsent)) if reused => request = unsent.request,

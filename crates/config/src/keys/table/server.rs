@@ -155,6 +155,17 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         section: SectionName::Server,
+        name: "max_connections_per_client",
+        kind: Kind::CountOrNone,
+        default: Is(r#""none""#),
+        since: "0.1.0",
+        doc: "Open connections of one client over all listeners; further ones are closed before a \
+              byte is read. A client is a network address, behind the PROXY protocol the one that it \
+              tells; of IPv6 the first 64 bits count. Unix sockets have no bound. Behind a proxy \
+              that speaks HTTP all clients are one.",
+    },
+    Key {
+        section: SectionName::Server,
         name: "max_request_head",
         kind: Kind::HeadSize,
         default: Is(r#""64 KiB""#),
@@ -221,5 +232,16 @@ pub(super) const KEYS: &[Key] = &[
         default: Is(r#""none""#),
         since: "0.1.0",
         doc: "How often one client may ask, over all routes; counted as `rate` of a route is.",
+    },
+    Key {
+        section: SectionName::Limits,
+        name: "requests",
+        kind: Kind::Count,
+        default: Is("40000"),
+        since: "0.1.0",
+        doc: "Requests of clients in flight at once, over all routes, from the head to the last byte \
+              of the answer; a held one counts, a job whose client has its ticket does not. Further \
+              ones are answered with 503 and `Retry-After` before their body is read. The job API \
+              and the admin listener have no part in it.",
     },
 ];

@@ -54,13 +54,10 @@ pub(super) const KEYS: &[Key] = &[
         section: SectionName::Upstream,
         name: "connections",
         kind: Kind::Count,
-        default: Otherwise {
-            text: "no limit",
-            example: "100",
-        },
+        default: Is("10000"),
         since: "0.1.0",
-        doc: "Connections to one server at once; further requests wait as long as connecting may \
-              take, and are refused with 503 then.",
+        doc: "Connections to one server in use at once, over all routes; further requests wait as \
+              long as connecting may take, and are refused with 503 then.",
     },
     Key {
         section: SectionName::Upstream,

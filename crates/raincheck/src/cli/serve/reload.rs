@@ -196,6 +196,7 @@ fn settled(started: &Plan, now: &Plan) -> Vec<&'static str> {
     let Limits {
         concurrency: _,
         client_rate,
+        requests,
     } = &now.limits;
     let others = [
         ("admin.listen", *listen == started.admin.listen),
@@ -206,6 +207,7 @@ fn settled(started: &Plan, now: &Plan) -> Vec<&'static str> {
             "limits.client_rate",
             *client_rate == started.limits.client_rate,
         ),
+        ("limits.requests", *requests == started.limits.requests),
     ];
     let all = server(&started.server, &now.server)
         .into_iter()
@@ -214,7 +216,7 @@ fn settled(started: &Plan, now: &Plan) -> Vec<&'static str> {
 }
 
 /// Every key of the section, and whether it says the same.
-fn server(was: &Server, now: &Server) -> [(&'static str, bool); 15] {
+fn server(was: &Server, now: &Server) -> [(&'static str, bool); 16] {
     let Server {
         listen,
         // What it presets is in the routes.
@@ -231,6 +233,7 @@ fn server(was: &Server, now: &Server) -> [(&'static str, bool); 15] {
         write_timeout: write,
         keep_alive,
         max_connections: connections,
+        max_connections_per_client: per_client,
         max_request_head: head,
         cors,
     } = now;
@@ -253,6 +256,10 @@ fn server(was: &Server, now: &Server) -> [(&'static str, bool); 15] {
         (
             "server.max_connections",
             *connections == was.max_connections,
+        ),
+        (
+            "server.max_connections_per_client",
+            *per_client == was.max_connections_per_client,
         ),
         ("server.max_request_head", *head == was.max_request_head),
         ("server.cors", *cors == was.cors),
@@ -319,6 +326,7 @@ mod tests {
         write_timeout = "1s"
         keep_alive = "1s"
         max_connections = 7
+        max_connections_per_client = 7
         max_request_head = "9KiB"
         cors = { origins = ["https://a.example"] }
         [admin]
@@ -331,6 +339,7 @@ mod tests {
         [limits]
         concurrency = 7
         client_rate = "9/s"
+        requests = 7
     "#;
 
     #[test]

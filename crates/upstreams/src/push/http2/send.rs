@@ -14,9 +14,9 @@ use tokio::time::Instant;
 
 use super::super::answer::{Answer, AnswerBody};
 use super::super::body::WireBody;
-use super::super::group::Server;
+use super::super::group::{Place as AtServer, Server};
 use super::super::host::Host;
-use super::super::lease::Held;
+use super::super::lease;
 use super::super::link::Link;
 use super::super::pool::Upstreams;
 use super::super::send::{Refused, Unsent};
@@ -41,7 +41,7 @@ pub(in crate::push) struct InStream {
     pub(in crate::push) link: Arc<Link>,
     pub(in crate::push) timer: Timer,
     _place: Place,
-    _held: Option<Box<Held>>,
+    _at_server: Option<Box<AtServer>>,
 }
 
 /// Sends a request on a connection of the pool.
@@ -62,8 +62,8 @@ pub(in crate::push) async fn send(
             Ok(place) => place,
             Err(failure) => return Err(Unsent::refused(request, failure)),
         };
-        let held = Held::new(None, server);
-        match exchange(place, held, request, timeouts).await {
+        let at_server = lease::place(server);
+        match exchange(place, at_server, request, timeouts).await {
             Err(Refused::Unsent(unsent)) => {
                 request = unsent.request;
                 failure = unsent.failure;
@@ -76,7 +76,7 @@ pub(in crate::push) async fn send(
 
 async fn exchange(
     place: Place,
-    held: Option<Box<Held>>,
+    at_server: Option<Box<AtServer>>,
     mut request: Request<WireBody>,
     timeouts: Timeouts,
 ) -> Result<Answer, Refused> {
@@ -89,7 +89,7 @@ async fn exchange(
         link,
         timer: None,
         _place: place,
-        _held: held,
+        _at_server: at_server,
     };
     let mut silence = Silence::from(timeouts.idle, Instant::now());
     let answered = {

@@ -1,0 +1,88 @@
+//! How many requests of clients are in flight, and what is shed before any work is done on it.
+//!
+//! A request is in flight from its head to the last byte of its answer, so a held one counts as
+//! long as its client waits; a job whose client has its ticket does not. The job API is neither
+//! counted nor shed: whoever has a ticket is to learn what became of it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use raincheck_core::problem::{Problem, ProblemCode};
+use raincheck_telemetry::RequestMetrics;
+
+/// When a request that was shed may come again: as a rule some have ended by then.
+const AFTER: Duration = Duration::from_secs(2);
+
+/// The requests in flight.
+#[derive(Debug)]
+pub(crate) struct Load {
+    counted: RequestMetrics,
+    max: usize,
+}
+
+/// A request that may be served; it is in flight until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Admitted(Arc<Load>);
+
+impl Load {
+    /// At most `max` requests at once.
+    pub(crate) fn new(max: usize, counted: RequestMetrics) -> Arc<Self> {
+        Arc::new(Self { counted, max })
+    }
+
+    /// Counts a request, or sheds it.
+    pub(crate) fn admit(self: &Arc<Self>) -> Result<Admitted, Problem> {
+        let admitted = Admitted(Arc::clone(self));
+        if self.counted.begun() < self.max {
+            return Ok(admitted);
+        }
+        self.counted.shed();
+        let detail = format!("{} requests are in flight (limits.requests)", self.max);
+        Err(Problem::new(ProblemCode::Overloaded, detail).retry_after(AFTER))
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.0.counted.ended();
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The body of an answer; its request is in flight until this is dropped.
+    pub struct Counted<B> {
+        #[pin]
+        body: B,
+        admitted: Option<Admitted>,
+    }
+}
+
+impl<B> Counted<B> {
+    pub(crate) fn new(body: B, admitted: Option<Admitted>) -> Self {
+        Self { body, admitted }
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for Counted<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
