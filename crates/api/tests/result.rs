@@ -59,7 +59,15 @@ async fn succeeded(store: &ModelStore) -> JobId {
         deadline: None,
     };
     let route = "r".parse().unwrap();
-    let started = submit_started(Submission { id, route, terms }, NOW);
+    let started = submit_started(
+        Submission {
+            id,
+            route,
+            terms,
+            callback: None,
+        },
+        NOW,
+    );
     let job = started.next.clone().unwrap();
     let head = RequestHead {
         method: http::Method::POST,

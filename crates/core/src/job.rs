@@ -10,6 +10,7 @@ mod rescue;
 mod settle;
 mod start;
 pub mod submit;
+mod tell;
 
 mod apply;
 mod event;
@@ -22,6 +23,7 @@ pub use event::{Event, EventKind};
 pub use remains::{Remains, damaged};
 pub use submit::{Submission, submit, submit_started};
 
+use crate::callback::Callback;
 use crate::id::{FencingToken, JobId, Revision, RouteName};
 use crate::outcome::ResponseSummary;
 use crate::problem::ProblemCode;
@@ -137,6 +139,7 @@ pub struct Fields {
     pub terms: Terms,
     pub response: Option<ResponseSummary>,
     pub error: Option<JobError>,
+    pub callback: Option<Box<Callback>>,
 }
 
 /// Fields that no history of a job can lead to.
@@ -196,6 +199,18 @@ impl Job {
         must(
             finished || f.response.is_none(),
             "a response before the end",
+        )?;
+        must(
+            finished || self.tell_at().is_none(),
+            "an end to tell of before the end",
+        )?;
+        let deliveries = self.callback().map_or(&[][..], |own| &own.deliveries);
+        let earlier = deliveries
+            .split_last()
+            .map_or(&[][..], |(_, earlier)| earlier);
+        must(
+            earlier.iter().all(|delivery| delivery.due_at().is_none()),
+            "an earlier end to tell of",
         )
     }
 
@@ -277,6 +292,27 @@ impl Job {
     /// The answer, in short.
     pub fn response(&self) -> Option<&ResponseSummary> {
         self.fields.response.as_ref()
+    }
+
+    /// Where its end is told, if anywhere.
+    pub fn callback(&self) -> Option<&Callback> {
+        self.fields.callback.as_deref()
+    }
+
+    /// When its end is to be told, while that is still to be done.
+    pub fn tell_at(&self) -> Option<Timestamp> {
+        self.callback()?.pending()?.due_at()
+    }
+
+    /// When somebody must look at it although nothing happened to it: at the deadline of one that
+    /// waits, and at the end of the retention of one that has ended and whose end is told.
+    pub fn over_at(&self) -> Option<Timestamp> {
+        match self.status() {
+            Status::Queued => self.deadline(),
+            Status::Processing => None,
+            _ if self.tell_at().is_some() => None,
+            _ => self.expires_at(),
+        }
     }
 
     /// Why there is no answer.

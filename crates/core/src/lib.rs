@@ -8,12 +8,15 @@
 //! * [`job`]: the durable request, and [`job::apply`], the only way it changes;
 //! * [`key`]: what makes two requests the same;
 //! * [`outcome`]: how an exchange ended, and whether the backend may have seen it;
+//! * [`callback`], [`egress`]: who is told of a job's end, and which URLs may be called;
 //! * [`policy`]: one question per file, each answered by a pure function;
 //! * [`rewrite`]: what a route changes of requests and answers;
 //! * [`problem`]: every answer we author ourselves;
 //! * [`limits`]: every bound, named.
 
 pub mod ambient;
+pub mod callback;
+pub mod egress;
 pub mod head;
 pub mod hop;
 pub mod id;

@@ -99,6 +99,28 @@ pub const PROGRESS_TIMEOUT: Duration = Duration::from_secs(10);
 pub const PROGRESS_EVENT_GAP: Duration = Duration::from_millis(100);
 /// Silence on an event stream after which a comment shows that it is alive.
 pub const EVENTS_BEAT: Duration = Duration::from_secs(15);
+/// Bytes of a URL to call when a job has ended; beyond it: 422.
+pub const CALLBACK_URL_BYTES: usize = 2048;
+/// Bytes of a JSON body in which such a URL is looked for; beyond it: 422.
+pub const CALLBACK_BODY_BYTES: u64 = 1024 * 1024;
+/// Ends of one job whose telling is kept.
+pub const DELIVERIES_KEPT: usize = 8;
+/// Tries of one delivery that are kept.
+pub const TRIES_KEPT: usize = 16;
+/// Deliveries that wait in memory, over all receivers; further ones wait in the store.
+pub const DELIVERIES_WAITING: usize = 65_536;
+/// The same of one receiver.
+pub const RECEIVER_WAITING: usize = 1024;
+/// Tries in flight to one receiver, once it has answered well.
+pub const RECEIVER_TRIES: usize = 8;
+/// How long a try may be without an answer before it takes the place of a slow one.
+pub const DELIVERY_PATIENCE: Duration = Duration::from_secs(2);
+/// Bytes of a receiver's answer head; beyond it the try has failed.
+pub const RECEIVER_HEAD_BYTES: usize = 16 * 1024;
+/// Bytes of a receiver's answer body that are read, and dropped.
+pub const RECEIVER_BODY_BYTES: usize = 16 * 1024;
+/// Names that are resolved at a time for webhooks.
+pub const RESOLVING: usize = 128;
 /// Bytes below which an answer is not compressed: it would hardly get smaller.
 pub const COMPRESS_MIN_BYTES: u64 = 1024;
 /// Bytes of a file that a route answers with; it is kept in memory.

@@ -3,6 +3,7 @@
 pub mod balance;
 pub mod condition;
 pub mod dedup;
+pub mod delivery;
 pub mod hold;
 pub mod redirect;
 pub mod retry;

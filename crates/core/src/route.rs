@@ -60,6 +60,8 @@ pub struct Route {
     pub max_response: Option<u64>,
     /// How often one client may ask; none: as often as it likes.
     pub rate: Option<Rate>,
+    /// Where a caller says who is to be told of its job's end; none: nobody is.
+    pub callback: Option<Box<CallbackSource>>,
     /// What is changed of requests and answers; none: nothing.
     pub rewrite: Option<Box<Rewrite>>,
 }
@@ -89,6 +91,7 @@ impl Route {
             max_request: 1 << 30,
             max_response: None,
             rate: None,
+            callback: None,
             rewrite: None,
         }
     }
@@ -107,6 +110,18 @@ impl Route {
     pub fn has_upstream(&self) -> bool {
         self.upstream != Backends::Nobody
     }
+}
+
+/// Where in a request a caller says who is to be told of its job's end; the first that is there
+/// counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CallbackSource {
+    /// A header field, which the upstream does not get.
+    pub header: Option<HeaderName>,
+    /// A parameter of the query.
+    pub query: Option<String>,
+    /// A place in a JSON body (RFC 6901).
+    pub json_pointer: Option<String>,
 }
 
 /// How clients of a route are served.

@@ -14,6 +14,7 @@ enum Becomes {
     Refused,
     Fenced,
     NotYet,
+    NoDelivery,
     Queued,
     Processing,
     Succeeded,
@@ -71,6 +72,8 @@ fn expected(job: &Job, event: &Event, now: Timestamp) -> Becomes {
         },
         Event::Damaged { token, .. } => running(job, *token, Becomes::Failed(Code::StorageDamaged)),
         Event::RouteGone => queued_only(job, Becomes::Failed(Code::RouteGone)),
+        // These specimens have nobody to tell; tests/deliveries.rs is about those that have.
+        Event::Tried { .. } | Event::Redeliver { .. } => Becomes::NoDelivery,
     }
 }
 
@@ -188,6 +191,7 @@ fn found(job: &Job, event: &Event, now: Timestamp) -> Becomes {
             return Becomes::Fenced;
         }
         Err(Refused::NotYet) => return Becomes::NotYet,
+        Err(Refused::Delivery { .. }) => return Becomes::NoDelivery,
         Ok(transition) => transition.next,
     };
     let Some(next) = next else {
@@ -291,7 +295,9 @@ fn executed(event: &Event) -> i64 {
         | Event::Rescue { .. }
         | Event::Expire
         | Event::Forget
-        | Event::RouteGone => 0,
+        | Event::RouteGone
+        | Event::Tried { .. }
+        | Event::Redeliver { .. } => 0,
     }
 }
 

@@ -112,6 +112,7 @@ impl World {
             id: JobId::from_parts(now, [3; 10]),
             route: "r".parse().unwrap(),
             terms,
+            callback: None,
         };
         let accepted = if started {
             submit_started(submission, now)

@@ -45,6 +45,7 @@ fn running(retry: RetryPolicy, repeatable: bool) -> Job {
             retention: Duration::from_secs(60),
             deadline: Some(Duration::from_secs(600)),
         },
+        callback: None,
     };
     let job = submit(submission, NOW).next.unwrap();
     apply(&job, &Event::Start, NOW).unwrap().next.unwrap()

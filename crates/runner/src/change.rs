@@ -125,6 +125,8 @@ impl Shared {
                 Action::Notify(job) => self.watchers.notify(*job),
                 Action::Dispatch { route, at } => self.dispatch.ring_at(route, *at),
                 Action::Close { job, token } => self.running.close(*job, *token),
+                // Nobody names one yet.
+                Action::Tell { .. } => {}
             }
         }
     }

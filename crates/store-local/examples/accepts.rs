@@ -143,14 +143,11 @@ fn put(from: &Job, transition: job::Transition) -> Put {
 
 fn headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
-    for (name, value) in [
-        ("host", "backend.example:9000"),
-        ("content-type", "application/json"),
-        ("user-agent", "curl/8.5.0"),
-        ("accept", "*/*"),
-    ] {
-        headers.append(name, HeaderValue::from_static(value));
-    }
+    let value = HeaderValue::from_static;
+    headers.append("host", value("backend.example:9000"));
+    headers.append("content-type", value("application/json"));
+    headers.append("user-agent", value("curl/8.5.0"));
+    headers.append("accept", value("*/*"));
     headers
 }
 
@@ -166,6 +163,7 @@ async fn accept(store: &LocalStore, number: u64) -> Job {
             retention: Duration::from_secs(3600),
             deadline: None,
         },
+        callback: None,
     };
     let job = job::submit(submission, now(number)).next.unwrap();
     let request = StoredRequest {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use raincheck_core::id::{FencingToken, JobId, Revision, RouteName};
 use raincheck_core::job::{Job, Status};
-use raincheck_core::time::Timestamp;
 use raincheck_store::{BodyId, Change, KeyEntry, NewKey, Put, StoredRequest, StoredResponse};
 
 use crate::row;
@@ -120,17 +119,6 @@ impl PreparedPut {
     /// The file of the response it brings.
     pub(crate) fn response_file(&self) -> Option<BodyId> {
         self.response.as_ref().and_then(|response| response.file)
-    }
-}
-
-/// When somebody must look at a job although nothing happened to it.
-pub(crate) fn over_at(job: &Job) -> Option<Timestamp> {
-    match job.status() {
-        Status::Queued => job.deadline(),
-        Status::Processing => None,
-        Status::Succeeded | Status::Failed | Status::Cancelled | Status::Expired => {
-            job.expires_at()
-        }
     }
 }
 

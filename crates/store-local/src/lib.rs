@@ -10,6 +10,7 @@ mod body;
 mod change;
 mod checkpoint;
 mod connection;
+mod deliveries;
 mod error;
 mod fault;
 mod files;
@@ -44,8 +45,9 @@ use raincheck_core::job::{Job, Remains, Status};
 use raincheck_core::key::KeyDigest;
 use raincheck_core::time::Timestamp;
 use raincheck_store::{
-    self as store, Bodies, Body, BodyReader, BodyWriter, Change, Commit, Filter, Idempotency, Jobs,
-    KeyEntry, Lease, Overdue, Page, Pending, Queue, Store, StoredRequest, StoredResponse,
+    self as store, Bodies, Body, BodyReader, BodyWriter, Change, Commit, Deliveries, Filter,
+    Idempotency, Jobs, KeyEntry, Lease, Overdue, Page, Pending, Queue, Store, StoredRequest,
+    StoredResponse, ToTell,
 };
 use raincheck_telemetry::StoreMetrics;
 use tokio::sync::oneshot;
@@ -264,6 +266,29 @@ impl Queue for LocalStore {
         Box::pin(async move {
             self.shared.check_open()?;
             self.readers.read(queue::next_overdue).await
+        })
+    }
+}
+
+impl Deliveries for LocalStore {
+    fn to_tell(
+        &self,
+        after: Option<(Timestamp, JobId)>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Pending<'_, Vec<ToTell>> {
+        Box::pin(async move {
+            self.shared.check_open()?;
+            let read = move |conn: &_| deliveries::to_tell(conn, after, now, limit);
+            self.readers.read(read).await
+        })
+    }
+
+    fn next_to_tell(&self, now: Timestamp) -> Pending<'_, Option<Timestamp>> {
+        Box::pin(async move {
+            self.shared.check_open()?;
+            let read = move |conn: &_| deliveries::next(conn, now);
+            self.readers.read(read).await
         })
     }
 }

@@ -108,9 +108,11 @@ impl Kept {
                 .response
                 .as_ref()
                 .map_or(0, |response| response.record.len());
+        // What is told of the job's end grows with each try, up to a bound.
+        let told = put.job.callback().map_or(0, |_| put.record.len());
         let bytes = match &old {
-            Some(old) => old.bytes + attached,
-            None => OVERHEAD + attached,
+            Some(old) => old.bytes + attached + told,
+            None => OVERHEAD + attached + told,
         };
         self.bytes += bytes - old.as_ref().map_or(0, |old| old.bytes);
         let (request, response, key) = match old {

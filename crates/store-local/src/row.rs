@@ -5,6 +5,7 @@
 //! Kinds and versions are numbered and never reused.
 
 pub mod body;
+mod callback;
 pub mod headers;
 pub mod job;
 pub mod key;

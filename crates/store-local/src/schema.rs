@@ -1,9 +1,10 @@
 //! The format's migrations, one numbered file each. Never edit one that was released: add another.
 
 /// Each brings the format from the number before it to its own, which is its place from 1.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("schema/0001_first.sql"),
     include_str!("schema/0002_keys.sql"),
+    include_str!("schema/0003_deliveries.sql"),
 ];
 
 /// The latest format.

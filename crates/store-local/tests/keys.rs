@@ -110,7 +110,9 @@ async fn a_directory_without_keys_is_brought_up_to_date() {
     // Format 1, as it was written by whoever knew no later one.
     let conn = rusqlite::Connection::open(dir.path().join("jobs.db")).unwrap();
     conn.execute_batch(
-        "DROP TABLE keys; ALTER TABLE jobs DROP COLUMN key; PRAGMA user_version = 1;",
+        "DROP TABLE keys; ALTER TABLE jobs DROP COLUMN key; DROP INDEX jobs_tell;
+        ALTER TABLE jobs DROP COLUMN tell_at; ALTER TABLE jobs DROP COLUMN receiver;
+        PRAGMA user_version = 1;",
     )
     .unwrap();
     conn.close().unwrap();

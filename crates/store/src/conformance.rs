@@ -30,6 +30,7 @@
 pub mod bench;
 pub mod bodies;
 pub mod commit;
+pub mod deliveries;
 pub mod histories;
 pub mod idempotency;
 pub mod jobs;
@@ -86,6 +87,9 @@ macro_rules! conformance {
                 a_job_at_work_is_not_overdue,
                 a_finished_job_is_overdue_after_its_retention,
                 a_second_run_is_not_overdue_with_the_first, overdue_jobs_come_in_portions;
+            deliveries: an_end_is_to_be_told_from_the_commit_that_ends_the_job,
+                a_walk_meets_each_once, what_came_of_it_is_read_back_whole,
+                a_job_is_not_overdue_while_its_end_is_to_be_told;
             bodies: bodies_of_all_lengths_are_read_back, pieces_of_any_size_become_one_body,
                 reading_begins_anywhere, a_body_is_read_while_it_grows,
                 readers_do_not_disturb_each_other,

@@ -1,7 +1,7 @@
 //! What durability must promise: small traits by capability, and the values they exchange.
 //!
-//! An engine implements [`Store`]: [`Commit`], [`Jobs`], [`Idempotency`], [`Queue`] and
-//! [`Bodies`]. The in-memory model is one, and says what the traits mean; `conformance!` runs the same suite over every
+//! An engine implements [`Store`]: [`Commit`], [`Jobs`], [`Idempotency`], [`Queue`],
+//! [`Deliveries`] and [`Bodies`]. The in-memory model is one, and says what the traits mean; `conformance!` runs the same suite over every
 //! engine. Both are behind the feature `testing`.
 //!
 //! Futures here are cancel-safe in this sense: dropping one gives up the answer, not the work. A
@@ -9,6 +9,7 @@
 
 pub mod bodies;
 pub mod commit;
+pub mod deliveries;
 pub mod error;
 pub mod idempotency;
 pub mod jobs;
@@ -25,6 +26,7 @@ use std::pin::Pin;
 
 pub use bodies::{Bodies, Body, BodyId, BodyReader, BodyWriter, Sealed, SealedBody};
 pub use commit::{Change, Commit, Put, StoredRequest, StoredResponse};
+pub use deliveries::{Deliveries, ToTell};
 pub use error::Error;
 pub use idempotency::{Idempotency, KeyEntry, NewKey};
 pub use jobs::{Filter, Jobs, Page};
@@ -34,7 +36,7 @@ pub use queue::{Lease, Overdue, Queue};
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 /// Everything an engine can do.
-pub trait Store: Commit + Jobs + Idempotency + Queue + Bodies {
+pub trait Store: Commit + Jobs + Idempotency + Queue + Deliveries + Bodies {
     /// Ends the engine: waits for what was handed to it, then lets go of its files. Calls made
     /// later fail with [`Error::Unavailable`].
     fn close(&self) -> Pending<'_, ()>;

@@ -7,6 +7,7 @@
 
 mod bodies;
 mod control;
+mod deliveries;
 mod disk;
 mod jobs;
 mod queue;

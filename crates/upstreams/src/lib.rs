@@ -6,8 +6,11 @@
 //! the backend may have seen the request. Every connection has a kill switch: dropping the future
 //! of [`Upstreams::send`] or an [`AnswerBody`] before its end closes the socket.
 //!
+//! [`egress`] is for URLs that callers named: posted to once, and never where they must not lead.
+//!
 //! [`Failure`]: raincheck_core::outcome::Failure
 
+pub mod egress;
 mod push;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -8,7 +8,7 @@
 pub(crate) mod answer;
 pub(crate) mod body;
 mod conn;
-mod connect;
+pub(crate) mod connect;
 mod framing;
 pub(crate) mod group;
 pub(crate) mod host;
@@ -21,5 +21,5 @@ mod send;
 mod silence;
 mod socket;
 mod stream;
-mod tls;
+pub(crate) mod tls;
 mod words;

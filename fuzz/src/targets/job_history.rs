@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
+use raincheck_core::callback::{Callback, Try, TryOutcome};
 use raincheck_core::id::{FencingToken, JobId};
 use raincheck_core::job::{
     Event, EventKind, Job, Refused, Submission, Terms, apply, submit, submit_started,
@@ -50,6 +51,12 @@ enum Step {
     Forget,
     Damaged(Token),
     RouteGone,
+    Tried {
+        delivery: u32,
+        status: u16,
+        wait: Option<Duration>,
+    },
+    Redeliver(u32),
 }
 
 #[derive(Debug, Clone, Copy, Arbitrary)]
@@ -117,6 +124,10 @@ fn accepted(input: &Input, now: Timestamp) -> Job {
             retention: input.retention,
             deadline: input.deadline,
         },
+        callback: input.repeatable.then(|| {
+            let url = "https://hooks.example.com/".into();
+            Box::new(Callback::new(url, 7))
+        }),
     };
     let transition = match input.started {
         true => submit_started(submission, now),
@@ -190,6 +201,27 @@ fn event(step: Step, job: &Job) -> Event {
             detail,
         },
         Step::RouteGone => Event::RouteGone,
+        Step::Tried {
+            delivery,
+            status,
+            wait,
+        } => tried(delivery % 16, status, wait),
+        Step::Redeliver(delivery) => Event::Redeliver {
+            delivery: delivery % 16,
+        },
+    }
+}
+
+fn tried(delivery: u32, status: u16, wait: Option<Duration>) -> Event {
+    let made = Try {
+        at: Timestamp::default(),
+        took: Duration::ZERO,
+        outcome: TryOutcome::Answered(status),
+    };
+    Event::Tried {
+        delivery,
+        made,
+        wait,
     }
 }
 
@@ -236,7 +268,12 @@ fn check(job: &Job, event: &Event, next: &Job) {
         assert!(!job.status().is_finished(), "a job ended twice");
     }
     if job.status().is_finished() {
-        let again = [EventKind::Retry, EventKind::Expire];
+        let again = [
+            EventKind::Retry,
+            EventKind::Expire,
+            EventKind::Tried,
+            EventKind::Redeliver,
+        ];
         assert!(again.contains(&event.kind()), "{event:?} to {job:?}");
     }
 }

@@ -10,8 +10,9 @@ use raincheck_core::job::{Job, Status};
 use raincheck_core::key::KeyDigest;
 use raincheck_core::time::Timestamp;
 use raincheck_store::{
-    Bodies, Body, BodyReader, BodyWriter, Change, Commit, Error, Filter, Idempotency, Jobs,
-    KeyEntry, Lease, Overdue, Page, Pending, Queue, Store, StoredRequest, StoredResponse,
+    Bodies, Body, BodyReader, BodyWriter, Change, Commit, Deliveries, Error, Filter, Idempotency,
+    Jobs, KeyEntry, Lease, Overdue, Page, Pending, Queue, Store, StoredRequest, StoredResponse,
+    ToTell,
 };
 use tokio::sync::oneshot;
 
@@ -144,6 +145,27 @@ impl Queue for Disk {
         Box::pin(async move {
             self.turn().await;
             self.model.next_overdue().await
+        })
+    }
+}
+
+impl Deliveries for Disk {
+    fn to_tell(
+        &self,
+        after: Option<(Timestamp, JobId)>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Pending<'_, Vec<ToTell>> {
+        Box::pin(async move {
+            self.turn().await;
+            self.model.to_tell(after, now, limit).await
+        })
+    }
+
+    fn next_to_tell(&self, now: Timestamp) -> Pending<'_, Option<Timestamp>> {
+        Box::pin(async move {
+            self.turn().await;
+            self.model.next_to_tell(now).await
         })
     }
 }

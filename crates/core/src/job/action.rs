@@ -22,4 +22,13 @@ pub enum Action {
         /// The attempt.
         token: FencingToken,
     },
+    /// Tell of the job's end at this time.
+    Tell {
+        /// The job.
+        job: JobId,
+        /// A number for where; see [`crate::callback::Callback::receiver`].
+        receiver: u64,
+        /// When.
+        at: Timestamp,
+    },
 }

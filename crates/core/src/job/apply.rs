@@ -1,6 +1,8 @@
 //! apply(job, event, now) -> Transition: the only way a job changes.
 
-use super::{Action, Event, EventKind, Fields, Job, Status, cancel, expire, rescue, settle, start};
+use super::{
+    Action, Event, EventKind, Fields, Job, Status, cancel, expire, rescue, settle, start, tell,
+};
 use crate::id::{FencingToken, Revision};
 use crate::time::Timestamp;
 
@@ -35,6 +37,15 @@ pub enum Refused {
         told: FencingToken,
         /// The job's latest attempt.
         latest: FencingToken,
+    },
+    /// Its end cannot be told now: there is no such delivery, it is under way, or the job has been
+    /// run again since.
+    #[error("a job that is {} has no such delivery that can be met by {event:?}", status.as_str())]
+    Delivery {
+        /// Where the job stands.
+        status: Status,
+        /// What happened.
+        event: EventKind,
     },
     /// It is not time yet.
     #[error("neither its deadline nor its retention is over")]
@@ -71,6 +82,12 @@ pub fn apply(job: &Job, event: &Event, now: Timestamp) -> Result<Transition, Ref
             Ok(settle::damaged(job, detail, now))
         }
         Event::RouteGone => settle::route_gone(job, now),
+        Event::Tried {
+            delivery,
+            made,
+            wait,
+        } => tell::tried(job, *delivery, *made, *wait, now),
+        Event::Redeliver { delivery } => tell::redeliver(job, *delivery, now),
     }
 }
 
@@ -102,11 +119,20 @@ impl Transition {
         let from = fields.revision;
         fields.revision = from.next();
         edit(&mut fields);
+        let next = Job { fields };
+        let mut actions = vec![Action::Notify(job.id())];
+        if let (Some(callback), Some(at)) = (next.callback(), next.tell_at()) {
+            actions.push(Action::Tell {
+                job: next.id(),
+                receiver: callback.receiver,
+                at,
+            });
+        }
         Self {
-            next: Some(Job { fields }),
+            next: Some(next),
             from: Some(from),
             drops_response: false,
-            actions: vec![Action::Notify(job.id())],
+            actions,
         }
     }
 
@@ -123,6 +149,9 @@ pub(super) fn finish(fields: &mut Fields, status: Status, now: Timestamp) {
     fields.due_at = None;
     fields.finished_at = Some(now);
     fields.expires_at = Some(now.after(fields.terms.retention));
+    if let Some(callback) = &mut fields.callback {
+        callback.ended(status, now);
+    }
 }
 
 /// Puts a job into the queue.
@@ -133,4 +162,7 @@ pub(super) fn enqueue(fields: &mut Fields, due_at: Timestamp) {
     fields.expires_at = None;
     fields.response = None;
     fields.error = None;
+    if let Some(callback) = &mut fields.callback {
+        callback.withdraw();
+    }
 }

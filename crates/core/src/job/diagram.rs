@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::{Event, Job, Status, Submission, Terms, apply, submit};
+use crate::callback::{Try, TryOutcome};
 use crate::id::{FencingToken, JobId, RouteName};
 use crate::outcome::{Cause, Failure, Outcome, ResponseSummary, Seen};
 use crate::route::RetryPolicy;
@@ -116,6 +117,16 @@ pub fn events_of(token: FencingToken) -> Vec<Event> {
             detail: "specimen".to_owned(),
         },
         Event::RouteGone,
+        Event::Tried {
+            delivery: 1,
+            made: Try {
+                at: TIMES[0],
+                took: Duration::ZERO,
+                outcome: TryOutcome::Answered(200),
+            },
+            wait: None,
+        },
+        Event::Redeliver { delivery: 1 },
     ]);
     events
 }
@@ -183,6 +194,7 @@ fn specimen(attempts: u32, repeatable: bool) -> Option<Job> {
             retention: Duration::from_secs(60),
             deadline: Some(Duration::from_secs(60)),
         },
+        callback: None,
     };
     submit(submission, now).next
 }

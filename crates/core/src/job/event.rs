@@ -1,5 +1,8 @@
 //! Everything that can happen to a job after it was accepted.
 
+use std::time::Duration;
+
+use crate::callback::Try;
 use crate::id::FencingToken;
 use crate::outcome::Outcome;
 
@@ -46,6 +49,20 @@ pub enum Event {
     },
     /// Its route is not configured any more.
     RouteGone,
+    /// A try to tell of its end ended.
+    Tried {
+        /// Which end.
+        delivery: u32,
+        /// The try.
+        made: Try,
+        /// The wait before another, if this was none that counts; none: no other is made.
+        wait: Option<Duration>,
+    },
+    /// Somebody asked for its end to be told again.
+    Redeliver {
+        /// Which end.
+        delivery: u32,
+    },
 }
 
 /// An event without its details, to draw the diagram and to walk all pairs.
@@ -62,6 +79,8 @@ pub enum EventKind {
     Forget,
     Damaged,
     RouteGone,
+    Tried,
+    Redeliver,
 }
 
 impl Event {
@@ -78,6 +97,8 @@ impl Event {
             Self::Forget => EventKind::Forget,
             Self::Damaged { .. } => EventKind::Damaged,
             Self::RouteGone => EventKind::RouteGone,
+            Self::Tried { .. } => EventKind::Tried,
+            Self::Redeliver { .. } => EventKind::Redeliver,
         }
     }
 }

@@ -5,7 +5,8 @@ use super::{Action, EventKind, Job, JobError, Status};
 use crate::problem::ProblemCode;
 use crate::time::Timestamp;
 
-/// Ends a queued job whose deadline has passed; forgets a finished one whose retention is over.
+/// Ends a queued job whose deadline has passed; forgets a finished one whose retention is over and
+/// whose end is told.
 pub(super) fn expire(job: &Job, now: Timestamp) -> Result<Transition, Refused> {
     let over = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
     match job.status() {
@@ -20,7 +21,7 @@ pub(super) fn expire(job: &Job, now: Timestamp) -> Result<Transition, Refused> {
             status: Status::Processing,
             event: EventKind::Expire,
         }),
-        _ if over(job.expires_at()) => Ok(removed(job)),
+        _ if over(job.over_at()) => Ok(removed(job)),
         _ => Err(Refused::NotYet),
     }
 }

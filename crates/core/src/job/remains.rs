@@ -51,6 +51,7 @@ pub fn damaged(remains: Remains, detail: &str, now: Timestamp) -> Job {
                 code: ProblemCode::StorageDamaged,
                 detail: detail.to_owned(),
             }),
+            callback: None,
         },
     }
 }

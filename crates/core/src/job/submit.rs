@@ -2,6 +2,7 @@
 
 use super::apply::Transition;
 use super::{Action, Fields, Job, Status, Terms};
+use crate::callback::Callback;
 use crate::id::{FencingToken, JobId, Revision, RouteName};
 use crate::route::Route;
 use crate::time::Timestamp;
@@ -15,6 +16,8 @@ pub struct Submission {
     pub route: RouteName,
     /// What is promised.
     pub terms: Terms,
+    /// Where its end is to be told.
+    pub callback: Option<Box<Callback>>,
 }
 
 impl Submission {
@@ -29,6 +32,7 @@ impl Submission {
                 retention: route.retention,
                 deadline: route.deadline,
             },
+            callback: None,
         }
     }
 }
@@ -73,6 +77,7 @@ fn created(submission: Submission, now: Timestamp, edit: impl FnOnce(&mut Fields
         terms: submission.terms,
         response: None,
         error: None,
+        callback: submission.callback,
     };
     edit(&mut fields);
     let actions = vec![Action::Notify(fields.id)];

@@ -89,12 +89,14 @@ pub fn job() -> impl Strategy<Value = Job> {
         summary(),
         error(),
         any::<bool>(),
+        option::of(super::callback::arbitrary(true)),
+        option::of(super::callback::arbitrary(false)),
     );
     (names, status, counts, times, rest).prop_map(|(names, status, counts, times, rest)| {
         let (id, route, revision, token) = names;
         let (attempt, spare, executions) = counts;
         let (created_at, started_at, deadline, a, b) = times;
-        let (terms, maybe, sure, error, failed) = rest;
+        let (terms, maybe, sure, error, failed, told, untold) = rest;
         let finished = status.is_finished();
         let fields = Fields {
             id,
@@ -122,6 +124,7 @@ pub fn job() -> impl Strategy<Value = Job> {
                 Status::Cancelled | Status::Expired => failed.then_some(error),
                 _ => None,
             },
+            callback: if finished { told } else { untold }.map(Box::new),
         };
         Job::restore(fields).unwrap()
     })

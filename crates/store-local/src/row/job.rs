@@ -9,7 +9,10 @@ use raincheck_core::route::{RetryOn, RetryPolicy};
 use super::wire::{Reader, Wrong, put_bytes, put_duration, put_number, put_time};
 use super::{Damage, Kind, sealed, unsealed};
 
+/// Of jobs whose end is told to nobody.
 const VERSION: u8 = 1;
+/// The same with a callback at its end.
+const VERSION_TOLD: u8 = 2;
 
 /// The number a status is stored as. Never reuse one.
 pub fn status_number(status: Status) -> u8 {
@@ -34,7 +37,10 @@ pub fn status_of(number: u8) -> Option<Status> {
 pub fn encode(job: &Job) -> Vec<u8> {
     let fields = job.fields();
     let mut out = Vec::with_capacity(160);
-    out.push(VERSION);
+    out.push(match fields.callback {
+        None => VERSION,
+        Some(_) => VERSION_TOLD,
+    });
     put_number(&mut out, fields.revision.0);
     put_bytes(&mut out, fields.route.as_str().as_bytes());
     out.push(status_number(fields.status));
@@ -51,17 +57,23 @@ pub fn encode(job: &Job) -> Vec<u8> {
     put_terms(&mut out, &fields.terms);
     put_response(&mut out, fields.response.as_ref());
     put_error(&mut out, fields.error.as_ref());
+    if let Some(callback) = &fields.callback {
+        super::callback::put(&mut out, callback);
+    }
     sealed(Kind::Job, fields.id.as_bytes(), out)
 }
 
 /// The job of a record.
 pub fn decode(id: JobId, record: &[u8]) -> Result<Job, Damage> {
     let (version, fields) = unsealed(Kind::Job, id.as_bytes(), record)?;
-    if version != VERSION {
+    if !(VERSION..=VERSION_TOLD).contains(&version) {
         return Err(Damage::Version(version));
     }
     let mut reader = Reader::new(fields);
-    let fields = read(id, &mut reader)?;
+    let mut fields = read(id, &mut reader)?;
+    if version == VERSION_TOLD {
+        fields.callback = Some(Box::new(super::callback::read(&mut reader)?));
+    }
     reader.end()?;
     Job::restore(fields).map_err(|impossible| Damage::Wrong(Wrong(impossible.0)))
 }
@@ -85,6 +97,7 @@ fn read(id: JobId, reader: &mut Reader<'_>) -> Result<Fields, Wrong> {
         terms: terms(reader)?,
         response: response(reader)?,
         error: error(reader)?,
+        callback: None,
     })
 }
 
@@ -231,8 +244,10 @@ mod tests {
         }
 
         #[test]
-        fn any_fields_are_read_without_a_panic(id in arbitrary::job_id(), mut fields: Vec<u8>) {
-            fields.insert(0, VERSION);
+        fn any_fields_are_read_without_a_panic(
+            id in arbitrary::job_id(), version in VERSION..=VERSION_TOLD, mut fields: Vec<u8>,
+        ) {
+            fields.insert(0, version);
             let _ = decode(id, &sealed(Kind::Job, id.as_bytes(), fields));
         }
     }

@@ -11,8 +11,8 @@ use super::locate::locate;
 use super::{DATABASE, Finding, Report};
 use crate::error::is_of_a_row;
 use crate::files::Layout;
+use crate::jobs;
 use crate::row::{self, Damage};
-use crate::{change, jobs};
 
 /// How many records do not match their checksum. Ends early, with one more than were found so far,
 /// when `stop` says so.
@@ -50,7 +50,8 @@ struct Table {
 const TABLES: [Table; 4] = [
     Table {
         name: "jobs",
-        query: "SELECT id, revision, status, record, due_at, over_at, token, name
+        query: "SELECT id, revision, status, record, due_at, over_at, token, name, tell_at,
+                receiver
             FROM jobs LEFT JOIN routes ON routes.number = jobs.route",
         check: job,
         count: |report| &mut report.jobs,
@@ -182,20 +183,32 @@ fn job(row: &Row<'_>) -> Verdict {
             Ok(job) => job,
             Err(damage) => return Ok(Err(damage)),
         };
-        let same = columns_of(&job) == (row.get(4)?, row.get(5)?, row.get(6)?)
+        let same = columns_of(&job)
+            == (
+                row.get(4)?,
+                row.get(5)?,
+                row.get(6)?,
+                row.get(8)?,
+                row.get(9)?,
+            )
             && row.get::<_, Option<String>>(7)?.as_deref() == Some(job.route().as_str());
         Ok(if same { Ok(()) } else { Err(Damage::Columns) })
     })
 }
 
-fn columns_of(job: &Job) -> (Option<i64>, Option<i64>, i64) {
+/// Its due time, when it is over, its token, when its end is told, and where.
+type Columns = (Option<i64>, Option<i64>, i64, Option<i64>, Option<i64>);
+
+fn columns_of(job: &Job) -> Columns {
     let millis = |time: Option<raincheck_core::time::Timestamp>| {
         time.map(|time| time.as_millis().cast_signed())
     };
     (
         millis(job.due_at()),
-        millis(change::over_at(job)),
+        millis(job.over_at()),
         job.token().0.cast_signed(),
+        millis(job.tell_at()),
+        job.callback().map(|own| own.receiver.cast_signed()),
     )
 }
 

@@ -8,7 +8,7 @@ use raincheck_core::time::Timestamp;
 use raincheck_store::{self as store, BodyId};
 use rusqlite::{Connection, OptionalExtension, ToSql};
 
-use crate::change::{Attached, Effect, NumberedRoute, Prepared, PreparedPut, over_at};
+use crate::change::{Attached, Effect, NumberedRoute, Prepared, PreparedPut};
 use crate::row;
 use crate::writer::keys;
 
@@ -16,10 +16,12 @@ use crate::writer::keys;
 const LOOK: &str =
     "SELECT revision, token, route, status, request, response, key FROM jobs WHERE id = ?1";
 const INSERT_JOB: &str = "INSERT INTO jobs
-    (id, route, status, due_at, over_at, revision, token, record, response, request, key)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    (id, route, status, due_at, over_at, revision, token, record, response, request, tell_at,
+        receiver, key)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 const UPDATE_JOB: &str = "UPDATE jobs SET route = ?2, status = ?3, due_at = ?4, over_at = ?5,
-    revision = ?6, token = ?7, record = ?8, response = ?9, request = ?10
+    revision = ?6, token = ?7, record = ?8, response = ?9, request = ?10, tell_at = ?11,
+    receiver = ?12
     WHERE id = ?1";
 const DELETE_JOB: &str = "DELETE FROM jobs WHERE id = ?1";
 const NEW_ROUTE: &str = "INSERT INTO routes (name) VALUES (?1) RETURNING number";
@@ -211,17 +213,19 @@ fn write_job(
     let statement = if is_stored { UPDATE_JOB } else { INSERT_JOB };
     let mut statement = conn.prepare_cached(statement)?;
     let id = put.job.id();
-    let columns: [&dyn ToSql; 10] = [
+    let columns: [&dyn ToSql; 12] = [
         id.as_bytes(),
         &route,
         &row::job::status_number(put.job.status()),
         &millis(put.job.due_at()),
-        &millis(over_at(&put.job)),
+        &millis(put.job.over_at()),
         &put.job.revision().0.cast_signed(),
         &put.job.token().0.cast_signed(),
         &put.record,
         &response,
         &request,
+        &millis(put.job.tell_at()),
+        &put.job.callback().map(|own| own.receiver.cast_signed()),
     ];
     for (number, column) in (1..).zip(columns) {
         statement.raw_bind_parameter(number, column)?;
@@ -229,7 +233,7 @@ fn write_job(
     if !is_stored {
         // A key is taken once, with the job.
         let key = put.key.as_ref().map(|key| key.new.digest.0);
-        statement.raw_bind_parameter(11, key)?;
+        statement.raw_bind_parameter(13, key)?;
     }
     statement.raw_execute()?;
     Ok(())

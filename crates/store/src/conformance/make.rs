@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use raincheck_core::callback::Callback;
 use raincheck_core::head::{RequestHead, ResponseHead};
 use raincheck_core::id::{JobId, RouteName};
 use raincheck_core::job::{Event, Job, Submission, Terms, Transition, submit};
@@ -52,7 +53,14 @@ pub fn submission(number: u8, name: &str) -> Submission {
             retention: RETENTION,
             deadline: Some(DEADLINE),
         },
+        callback: None,
     }
+}
+
+/// Where a job's end is told.
+pub fn callback(receiver: u64) -> Box<Callback> {
+    let url = "https://hooks.example.com/a?b=%20".into();
+    Box::new(Callback::new(url, receiver))
 }
 
 /// The change that carries out a transition of a job that stays.

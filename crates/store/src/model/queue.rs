@@ -1,7 +1,7 @@
 //! What is due, and who works on it.
 
 use raincheck_core::id::{FencingToken, JobId, RouteName};
-use raincheck_core::job::{Job, Status};
+use raincheck_core::job::Job;
 use raincheck_core::time::Timestamp;
 
 use super::{ModelStore, State};
@@ -72,7 +72,7 @@ impl Queue for ModelStore {
             let state = self.shared.open_state()?;
             let jobs = state.disk.jobs.values();
             let mut over: Vec<(Timestamp, Overdue)> = jobs
-                .filter_map(|job| Some((ends_at(job)?, overdue(job))))
+                .filter_map(|job| Some((job.over_at()?, overdue(job))))
                 .filter(|(at, _)| *at <= now)
                 .collect();
             over.sort_by_key(|(at, overdue)| (*at, overdue.job));
@@ -83,7 +83,7 @@ impl Queue for ModelStore {
     fn next_overdue(&self) -> Pending<'_, Option<Timestamp>> {
         Box::pin(async move {
             let state = self.shared.open_state()?;
-            Ok(state.disk.jobs.values().filter_map(ends_at).min())
+            Ok(state.disk.jobs.values().filter_map(Job::over_at).min())
         })
     }
 }
@@ -97,17 +97,6 @@ fn queued(state: &State, route: &RouteName) -> Vec<(Timestamp, JobId)> {
         .collect();
     queued.sort_unstable();
     queued
-}
-
-/// When the sweeper must look at a job.
-fn ends_at(job: &Job) -> Option<Timestamp> {
-    match job.status() {
-        Status::Queued => job.deadline(),
-        Status::Processing => None,
-        Status::Succeeded | Status::Failed | Status::Cancelled | Status::Expired => {
-            job.expires_at()
-        }
-    }
 }
 
 fn overdue(job: &Job) -> Overdue {

@@ -108,7 +108,7 @@ fn no_address(host: &str, error: &io::Error) -> String {
 }
 
 /// The first of the addresses that answers; a slow one does not keep the next from being tried.
-async fn any(addresses: Vec<SocketAddr>) -> Result<TcpStream, String> {
+pub(crate) async fn any(addresses: Vec<SocketAddr>) -> Result<TcpStream, String> {
     if let [address] = *addresses {
         return one(address).await;
     }

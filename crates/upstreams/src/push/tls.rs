@@ -91,7 +91,8 @@ impl Tls {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+/// The certificates of a PEM file, of which one at least can be used.
+pub(crate) fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let unreadable = |source| Error::CaFile {
         path: path.to_owned(),
         source,
@@ -109,7 +110,8 @@ fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     Ok(certificates)
 }
 
-fn config(extra: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Error> {
+/// TLS with HTTP/1.1 to whom the system trusts, and these.
+pub(crate) fn config(extra: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

@@ -68,6 +68,8 @@ pub enum What {
     HandBack,
     Expire,
     Forget,
+    Tried { status: u16 },
+    Redeliver,
 }
 
 /// From which view of a job a change is computed.
@@ -105,6 +107,8 @@ fn what() -> impl Strategy<Value = What> {
         1 => Just(What::HandBack),
         2 => Just(What::Expire),
         1 => Just(What::Forget),
+        2 => proptest::sample::select(vec![200, 410, 500]).prop_map(|status| What::Tried { status }),
+        1 => Just(What::Redeliver),
     ]
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use raincheck_core::callback::{Try, TryOutcome};
 use raincheck_core::id::FencingToken;
 use raincheck_core::job::{Event, Job, apply, submit, submit_started};
 use raincheck_core::key::Fingerprint;
@@ -123,7 +124,8 @@ impl<A: Engine, B: Engine> Pair<A, B> {
 
     async fn submit(&mut self, number: u8, started: bool, body: usize, key: Option<NewKey>) {
         let name = ROUTES[usize::from(number) % ROUTES.len()];
-        let submission = make::submission(number, name);
+        let mut submission = make::submission(number, name);
+        submission.callback = (number % 2 == 1).then(|| make::callback(number.into()));
         let transition = if started {
             submit_started(submission, self.now())
         } else {
@@ -207,6 +209,18 @@ impl<A: Engine, B: Engine> Pair<A, B> {
             },
             What::Expire => Event::Expire,
             What::Forget => Event::Forget,
+            What::Tried { status } => Event::Tried {
+                delivery: latest(job),
+                made: Try {
+                    at: self.now(),
+                    took: Duration::from_millis(self.step),
+                    outcome: TryOutcome::Answered(*status),
+                },
+                wait: Some(Duration::from_millis(self.step)),
+            },
+            What::Redeliver => Event::Redeliver {
+                delivery: latest(job),
+            },
         }
     }
 
@@ -224,6 +238,14 @@ impl<A: Engine, B: Engine> Pair<A, B> {
         let measure = Sight::of(&*self.measure, self.now()).await;
         self.same("what is seen", engine, measure);
     }
+}
+
+/// The latest of its ends that was to be told.
+fn latest(job: &Job) -> u32 {
+    let deliveries = job.callback().map(|callback| &callback.deliveries);
+    deliveries
+        .and_then(|own| own.last())
+        .map_or(0, |own| own.number)
 }
 
 fn fence(job: &Job, what: &What, view: View) -> Option<FencingToken> {

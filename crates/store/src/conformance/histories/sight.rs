@@ -9,7 +9,7 @@ use super::ops::{JOBS, KEYS, ROUTES};
 use crate::conformance::bench::read_from;
 use crate::conformance::jobs::{counts_of, listed};
 use crate::conformance::make::{id, route};
-use crate::{Body, Filter, KeyEntry, Overdue, Store, StoredRequest, StoredResponse};
+use crate::{Body, Filter, KeyEntry, Overdue, Store, StoredRequest, StoredResponse, ToTell};
 
 /// What the readers of a store see. Bodies are compared by their bytes: their ids are the engine's
 /// own business.
@@ -26,6 +26,8 @@ pub(super) struct Sight {
     all_overdue: Vec<(JobId, Revision, bool)>,
     next_overdue: Option<Timestamp>,
     orphans: Vec<(JobId, FencingToken)>,
+    to_tell: Vec<ToTell>,
+    next_to_tell: Option<Timestamp>,
 }
 
 impl Sight {
@@ -63,6 +65,8 @@ impl Sight {
             all_overdue: overdue(store, Timestamp::MAX).await,
             next_overdue: store.next_overdue().await.unwrap(),
             orphans,
+            to_tell: store.to_tell(None, now, 99).await.unwrap(),
+            next_to_tell: store.next_to_tell(now).await.unwrap(),
         }
     }
 }
