@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -203,6 +205,81 @@ async fn a_relay_goes_on_in_the_old_process_and_idle_clients_stay_connected() {
     })
     .await;
     app.get("/fast").await.expect(200);
+}
+
+#[tokio::test]
+async fn an_answer_that_promised_more_keeps_its_connection_across_the_cut() {
+    let gate = Event::new("the second half");
+    let held = Script::new()
+        .send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf ")
+        .wait(&gate)
+        .send("half ");
+    let backend = Backend::start(move |seen| match seen.path() {
+        "/halves" => held.clone(),
+        _ => Script::new().echo(),
+    })
+    .await;
+    let app = Raincheck::start(&Config::sync(&backend.url())).await;
+    let mut client = app.request("GET", "/halves").begin().await;
+    let mut response = client.start("GET").await;
+    client.read_until(&mut response, 5).await;
+    replace(&app.home).await;
+    started(&app.child, 2).await;
+    gate.fire();
+    client.finish(&mut response).await;
+    assert_eq!(response.text(), "half half ");
+    // What it was not told is not so.
+    assert_eq!(response.header("connection"), None);
+    let get = "GET /fast HTTP/1.1\r\nhost: x\r\n\r\n";
+    assert_eq!(client.exchange(get).await.status, 200);
+}
+
+/// A certificate for this machine, written with its key to the directory.
+fn certificate(dir: &Path) {
+    let names = vec!["localhost".to_owned()];
+    let signed = rcgen::generate_simple_self_signed(names).must("a certificate");
+    let write = |name, text: String| std::fs::write(dir.join(name), text).must("a file");
+    write("tls.pem", signed.cert.pem());
+    write("tls.key", signed.signing_key.serialize_pem());
+}
+
+#[tokio::test]
+async fn clients_over_tls_lose_no_request_to_replacements() {
+    let backend = Backend::always(Script::new().echo()).await;
+    let home = Home::with_text("");
+    certificate(home.path());
+    let (url, dir) = (backend.url(), home.path().display().to_string());
+    let config = format!(
+        "[server]\n[[server.listen]]\naddress = \"127.0.0.1:0\"\n\
+         tls = {{ certificate = \"{dir}/tls.pem\", key = \"{dir}/tls.key\" }}\n\
+         [admin]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"{dir}/data\"\n\
+         [[route]]\nname = \"all\"\nmatch = \"/{{*path}}\"\nupstream = {url:?}\nmode = \"auto\"\n"
+    );
+    std::fs::write(home.config(), config).must("writing the config");
+    let child = Child::spawn(home.serve(&[]));
+    let ready = child.line_with("\"ready\"").await;
+    let ready: serde_json::Value = serde_json::from_str(&ready).must("JSON");
+    let listen = ready["listen"].as_str().must("an address");
+    let port = listen.rsplit(':').next().must("a port");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/replace/clients.mjs");
+    let mut node = Command::new("node");
+    node.args([script, port]);
+    node.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut clients = node.spawn().must("node");
+    for time in 1..=3 {
+        backend.wait_for(time * 300).await;
+        replace(&home).await;
+        started(&child, time + 1).await;
+    }
+    backend.wait_for(backend.count() + 300).await;
+    drop(clients.stdin.take());
+    let told = tokio::task::spawn_blocking(move || clients.wait_with_output());
+    let told = told.await.must("its thread").must("its output").stdout;
+    let told: serde_json::Value = serde_json::from_slice(&told).must("JSON");
+    assert_eq!(told["wrong"], serde_json::json!([]), "{told}");
+    for protocol in ["h1", "h2"] {
+        assert!(told["answers"][protocol].as_u64() > Some(100), "{told}");
+    }
 }
 
 #[tokio::test]

@@ -38,6 +38,9 @@ pub const CLIENT_UNREAD_BODY_BYTES: u64 = 64 * 1024;
 pub const CLIENT_WRITE_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long an idle keep-alive connection of a client is kept.
 pub const CLIENT_KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long a client that keeps its connection may still send a request on it once we stop, which
+/// is answered and told that it was the last one.
+pub const CLIENT_LAST_REQUEST_WAIT: Duration = Duration::from_millis(250);
 /// Concurrent HTTP/2 streams of one client connection.
 pub const H2_STREAMS: u32 = 256;
 /// Connections to one server in use at once, unless something else is said; further requests wait

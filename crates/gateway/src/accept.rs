@@ -138,6 +138,7 @@ pub(crate) async fn run<D: Door, H: Handler, V: Serve<D::Stream, H>>(
             Err(error) => survive(&error).await,
         }
     }
+    shared.pass_on();
     // Where another process has the same socket, the kernel's queue is for that one.
     if shared.heir.get().is_none() {
         drain_backlog::<D, H, V>(&door, &handler, &shared).await;

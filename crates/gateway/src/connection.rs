@@ -70,14 +70,21 @@ impl<H: Handler> Serve<Raw, H> for Fronted {
 /// Serves one connection to its end.
 async fn serve<H: Handler, S: Wire>(mut stream: S, handler: Arc<H>, peer: Peer, shared: &Shared) {
     let mut first = Sniffed::default();
+    let goodbye = stream.says_goodbye();
     let protocol = tokio::select! {
         biased;
         // A client that has sent something is heard even when the server drains.
         told = first.protocol(&mut stream) => told.unwrap_or(Protocol::Nothing),
-        () = shared.switch.reached(Wish::Drain) => Protocol::Nothing,
+        () = parted(shared, !goodbye) => Protocol::Nothing,
         () = tokio::time::sleep(shared.options.head_timeout) => Protocol::Nothing,
     };
     serve_as(protocol, stream, first, handler, peer, shared).await;
+}
+
+/// Waits until a connection without a byte is to end.
+async fn parted(shared: &Shared, can_give: bool) {
+    shared.switch.reached(Wish::Drain).await;
+    tokio::time::sleep(shared.last_wait(can_give)).await;
 }
 
 /// Serves one connection whose protocol is known.
@@ -135,17 +142,18 @@ fn record(end: &End, pulse: &Pulse, peer: &Peer, shared: &Shared) {
     }
 }
 
-/// Whether the client is to know that its connection ends: it has not sent all of the body, and we
+/// Whether the client is to know that its connection ends: we stop; or it has not sent all of the body, and we
 /// have refused how the body goes on, or the request, and would not read the rest of its body for
 /// nothing; or it waits to be asked for the body, and the answer is there without it (RFC 9110
 /// section 10.1.1). HTTP/2 has no need of it.
 fn closes<B>(response: &Response<B>, prospect: Prospect, pulse: &Pulse, flight: &Flight) -> bool {
+    let is_last = prospect.serial && pulse.is_parting();
     if !pulse.is_mid_body(flight) {
-        return false;
+        return is_last;
     }
     let refuses = response.status().is_client_error() || response.status().is_server_error();
     let unasked = prospect.expects && pulse.rest().is_unasked();
-    refuses && prospect.long || pulse.is_refused() || unasked
+    is_last || refuses && prospect.long || pulse.is_refused() || unasked
 }
 
 /// What answers the requests of one connection.

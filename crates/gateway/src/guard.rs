@@ -94,9 +94,18 @@ impl<S> Guard<S> {
     /// The stream underneath, if nothing of a request has been read from it that has not been
     /// handed on.
     pub(crate) fn into_idle(self) -> Option<S> {
-        let idle = self.refusal.is_none() && self.held.bytes.is_empty();
+        (self.refusal.is_none() && self.is_between()).then_some(self.inner)
+    }
+
+    /// Whether nothing of a request has been read that was not handed on, nor part of one.
+    fn is_between(&self) -> bool {
         let between = !self.inspector.is_mid_head() && !self.inspector.is_mid_body();
-        (idle && between).then_some(self.inner)
+        between && self.held.bytes.is_empty()
+    }
+
+    /// The stream underneath.
+    pub(crate) fn get_ref(&self) -> &S {
+        &self.inner
     }
 
     /// The stream underneath.
@@ -186,6 +195,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
             }
             if let Some(refusal) = self.refusal {
                 return self.poll_refused(refusal, cx);
+            }
+            // Read here, the next request could not be answered where it belongs. Who passes on
+            // the connection looks at it whenever this may have changed.
+            if self.pulse.is_passing() && self.is_between() {
+                return Poll::Pending;
             }
             let done = match self.held.bytes.is_empty() {
                 true => ready!(self.poll_direct(cx, buf))?,

@@ -23,7 +23,7 @@ use crate::accept::{self, AnySocket, Door, Serve};
 pub use crate::address::Address;
 pub use crate::connection::arriving::Arriving;
 use crate::connection::{Fronted, Plain};
-use crate::drain::Switch;
+use crate::drain::{Switch, Wish};
 pub use crate::heir::Heir;
 use crate::heir::Inherited;
 pub use crate::listener::Bound;
@@ -75,6 +75,9 @@ pub struct ServerOptions {
     pub write_idle_timeout: Duration,
     /// How long a connection may stay open between two requests.
     pub keep_alive_timeout: Duration,
+    /// How long a connection between two requests is kept for a last one once the server drains,
+    /// unless another process takes it: a client may have sent that request already.
+    pub last_request_wait: Duration,
     /// How long we read and drop what a client still sends after we have refused it, so that it
     /// gets to see why.
     pub linger_timeout: Duration,
@@ -101,6 +104,7 @@ impl Default for ServerOptions {
             handshake_timeout: limits::CLIENT_HANDSHAKE_TIMEOUT,
             write_idle_timeout: limits::CLIENT_WRITE_IDLE_TIMEOUT,
             keep_alive_timeout: limits::CLIENT_KEEP_ALIVE_TIMEOUT,
+            last_request_wait: limits::CLIENT_LAST_REQUEST_WAIT,
             linger_timeout: Duration::from_secs(5),
             connections_max: limits::CONNECTIONS,
             head_bytes_max: limits::REQUEST_HEAD_BYTES,
@@ -223,6 +227,24 @@ impl Shared {
             ended: AtomicU64::new(0),
         }
     }
+
+    /// Gives on what came from a process before, once this one takes nothing any more.
+    pub(crate) fn pass_on(&self) {
+        while let Some(socket) = self.inherited.next() {
+            if let Some(heir) = self.heir.get() {
+                heir.take(socket);
+            }
+        }
+    }
+
+    /// How long a connection between two requests is kept once the server drains: no longer than
+    /// now where another process takes it.
+    pub(crate) fn last_wait(&self, can_give: bool) -> Duration {
+        match self.heir.get() {
+            Some(_) if can_give => Duration::ZERO,
+            _ => self.options.last_request_wait,
+        }
+    }
 }
 
 /// What came of a drain.
@@ -266,13 +288,18 @@ impl ServerHandle {
     }
 
     /// Serves a connection that another process has accepted from the same socket.
+    ///
+    /// Where a third process has taken over meanwhile, the connection goes on to that one.
     pub fn inherit(&self, socket: OwnedFd) {
         self.shared.inherited.give(socket);
+        if self.shared.switch.wish() >= Wish::Drain {
+            self.shared.pass_on();
+        }
     }
 
     /// Stops accepting and lets requests in flight finish: HTTP/1 answers say `Connection: close`,
-    /// HTTP/2 connections get a GOAWAY, idle connections close at once. What is left after `grace`
-    /// is closed.
+    /// HTTP/2 connections get a GOAWAY, idle HTTP/1 connections may bring one more request for a
+    /// moment. What is left after `grace` is closed.
     ///
     /// Cancel safe: a dropped call leaves the server draining, and a second call waits again.
     pub async fn drain(&self, grace: Duration) -> DrainReport {

@@ -30,10 +30,12 @@ pub struct Arriving {
     pulse: Option<Arc<Pulse>>,
 }
 
-/// What the end of an HTTP/1 request's body means for its connection.
+/// What a request means for the end of its connection.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Prospect {
-    /// It is too long to be read for nothing, or does not say how long it is.
+    /// It is HTTP/1, where one request comes after the other.
+    pub(super) serial: bool,
+    /// Its body is too long to be read for nothing, or does not say how long it is.
     pub(super) long: bool,
     /// Its client wants to be asked for it.
     pub(super) expects: bool,
@@ -46,11 +48,16 @@ impl Arriving {
         request: Request<Incoming>,
     ) -> (Request<Arriving>, Prospect) {
         let body = request.body();
-        let mut prospect = Prospect::default();
+        let serial = request.version() < Version::HTTP_2;
+        let mut prospect = Prospect {
+            serial,
+            ..Prospect::default()
+        };
         let mut keeper = None;
-        if request.version() < Version::HTTP_2 && !body.is_end_stream() {
+        if serial && !body.is_end_stream() {
             let length = body.size_hint().exact();
             prospect = Prospect {
+                serial,
                 long: length.is_none_or(|length| length > CLIENT_UNREAD_BODY_BYTES),
                 expects: request.headers().contains_key(header::EXPECT),
             };

@@ -34,10 +34,20 @@ pub(crate) enum End {
 /// How a connection is told to finish.
 pub(crate) type Finish<C> = fn(Pin<&mut C>);
 
+/// When a connection that is to finish is told so.
+pub(crate) enum Leave<'a> {
+    /// At once: HTTP/2 has words for it that surprise no client.
+    AtOnce,
+    /// Between two requests, after waiting so long for another: until then every answer says that
+    /// it is the last one. An answer whose head has left without saying so must not end the
+    /// connection, as its client may have sent the next request already.
+    Between(&'a (dyn Fn() -> Duration + Sync)),
+}
+
 /// Polls a connection to its end. Not cancel safe: dropping it leaves the connection where it was.
 pub(crate) async fn drive<C>(
     mut conn: Pin<&mut C>,
-    finish: Finish<C>,
+    (finish, leave): (Finish<C>, Leave<'_>),
     pulse: &Pulse,
     switch: &Switch,
     options: &ServerOptions,
@@ -49,8 +59,7 @@ where
     let mut beat = pin!(tokio::time::sleep(watchdog.beat));
     let mut changed = pin!(switch.changed());
     let mut known = Wish::Serve;
-    // A head that has begun to arrive is waited for: whoever sent it cannot know that we finish.
-    let mut postponed = false;
+    let mut leaving: Option<Leaving> = None;
     let mut released = false;
     let mut waker = None;
     let patience = options.linger_timeout;
@@ -71,11 +80,14 @@ where
             known = wish;
             changed.set(switch.changed());
             let _ = changed.as_mut().poll(cx);
-            postponed = true;
+            leaving = Some(Leaving::new(&leave, pulse));
         }
         loop {
-            if postponed && !pulse.owes_head() {
-                postponed = false;
+            if leaving
+                .as_mut()
+                .is_some_and(|leaving| leaving.is_time(pulse, cx))
+            {
+                leaving = None;
                 released = pulse.is_between();
                 finish(conn.as_mut());
             }
@@ -83,8 +95,11 @@ where
                 Poll::Ready(Ok(())) if released => return Poll::Ready(End::Released),
                 Poll::Ready(Ok(())) => return Poll::Ready(End::Done),
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Failed(error)),
-                // The head may have come, and even its answer have gone, just now.
-                Poll::Pending if postponed && !pulse.owes_head() => {}
+                // What was waited for may have come to its end just now.
+                Poll::Pending
+                    if leaving
+                        .as_mut()
+                        .is_some_and(|leaving| leaving.is_time(pulse, cx)) => {}
                 // hyper goes on to the next request, or closes what it cannot go on with.
                 Poll::Pending if pulse.rest().poll(patience, cx).is_ready() => {}
                 Poll::Pending => return Poll::Pending,
@@ -92,6 +107,34 @@ where
         }
     })
     .await
+}
+
+/// A connection that is to finish and has not been told.
+enum Leaving {
+    AtOnce,
+    Between(Pin<Box<Sleep>>),
+}
+
+impl Leaving {
+    fn new(leave: &Leave<'_>, pulse: &Pulse) -> Self {
+        let Leave::Between(wait) = leave else {
+            return Self::AtOnce;
+        };
+        let wait = wait();
+        pulse.part();
+        if wait.is_zero() {
+            pulse.pass();
+        }
+        Self::Between(Box::pin(tokio::time::sleep(wait)))
+    }
+
+    /// Whether it is to be told now.
+    fn is_time(&mut self, pulse: &Pulse, cx: &mut Context<'_>) -> bool {
+        match self {
+            Self::AtOnce => true,
+            Self::Between(timer) => pulse.is_between() && timer.as_mut().poll(cx).is_ready(),
+        }
+    }
 }
 
 /// Whether the timer and the switch have to be polled: once for each waker, and when the timer

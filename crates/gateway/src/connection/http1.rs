@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 
 use super::Served;
 use super::close::close;
-use super::drive::{End, drive};
+use super::drive::{End, Leave, drive};
 use super::sniff::Sniffed;
 use super::socket::{Socket, Wire};
 use crate::guard::Guard;
@@ -30,11 +30,13 @@ pub(super) async fn serve<H: Handler, S: Wire>(
     let pulse = Arc::clone(&served.pulse);
     let socket = Socket::new(stream, first, Arc::clone(&pulse));
     let guard = Guard::new(socket, Limits::from(options), Arc::clone(&pulse));
+    let can_give = !guard.get_ref().says_goodbye();
+    let wait = || shared.last_wait(can_give);
     let service = service_fn(|request| served.answer(request));
     let mut conn = builder(options).serve_connection(TokioIo::new(guard), service);
     let end = drive(
         Pin::new(&mut conn),
-        |conn| conn.graceful_shutdown(),
+        (|conn| conn.graceful_shutdown(), Leave::Between(&wait)),
         &pulse,
         &shared.switch,
         options,

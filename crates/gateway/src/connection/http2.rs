@@ -8,7 +8,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::Served;
-use super::drive::{End, drive};
+use super::drive::{End, Leave, drive};
 use super::flood::Flood;
 use super::pulse::Phase;
 use super::sniff::Sniffed;
@@ -53,7 +53,7 @@ pub(super) async fn serve<H: Handler, S: Wire>(
     let mut conn = pin!(conn);
     let end = drive(
         conn.as_mut(),
-        |conn| conn.graceful_shutdown(),
+        (|conn| conn.graceful_shutdown(), Leave::AtOnce),
         &pulse,
         &shared.switch,
         &shared.options,

@@ -30,6 +30,10 @@ pub(crate) struct Pulse {
     refused: AtomicBool,
     /// Whether the client sent too many frames that only make work.
     flooded: AtomicBool,
+    /// Whether the next answer is the last one.
+    parting: AtomicBool,
+    /// Whether nothing is read any more between two requests.
+    passing: AtomicBool,
     /// Whoever waits for the answers that come before a refusal.
     parked: Mutex<Option<Waker>>,
     /// What nobody has read of the last one's body.
@@ -69,9 +73,24 @@ impl Pulse {
         &self.rest
     }
 
-    /// Whether part of a head has arrived and nothing is being answered.
-    pub(crate) fn owes_head(&self) -> bool {
-        self.mid_head.load(Relaxed) && !self.is_working()
+    /// The connection ends: from now on every answer is the last one.
+    pub(super) fn part(&self) {
+        self.parting.store(true, Relaxed);
+    }
+
+    /// The connection goes to another process between two requests: the next one is not read here.
+    pub(super) fn pass(&self) {
+        self.passing.store(true, Relaxed);
+    }
+
+    /// Whether nothing is to be read between two requests, and nothing is being answered.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.passing.load(Relaxed) && !self.is_working()
+    }
+
+    /// Whether the next answer is the last one.
+    pub(super) fn is_parting(&self) -> bool {
+        self.parting.load(Relaxed)
     }
 
     /// Whether the connection is between two requests, or before the first one.

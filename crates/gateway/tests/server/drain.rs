@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use raincheck_gateway::server::{DrainReport, ServerOptions};
+use raincheck_gateway::server::{DrainReport, Heir, ServerOptions};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
@@ -82,6 +82,92 @@ async fn a_request_that_is_arriving_is_still_served() {
     client.send("lo").await;
     assert_eq!(client.answer().await.1, "hello");
     draining.await.unwrap();
+}
+
+/// Begins to drain, and waits until the server has noticed.
+async fn drained(rig: &Rig) -> tokio::task::JoinHandle<DrainReport> {
+    let server = rig.server.clone();
+    let draining = tokio::spawn(async move { server.drain(LONG).await });
+    while TcpStream::connect(rig.addr()).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    draining
+}
+
+/// Options of a server that waits for last requests until they come.
+fn patient() -> ServerOptions {
+    ServerOptions {
+        last_request_wait: LONG,
+        ..ServerOptions::default()
+    }
+}
+
+#[tokio::test]
+async fn a_kept_connection_may_bring_a_last_request_and_is_told_that_it_was() {
+    let rig = Rig::with(patient());
+    let mut idle = rig.client().await;
+    idle.get("/a").await;
+    let mut fresh = rig.client().await;
+    while rig.server.connections() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let draining = drained(&rig).await;
+    for client in [&mut idle, &mut fresh] {
+        client.send("GET /b HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let (head, body) = client.answer().await;
+        assert_eq!(body, "GET /b");
+        assert!(head.contains("\r\nconnection: close"), "{head}");
+        assert_eq!(client.rest().await, "");
+    }
+    assert_eq!(draining.await.unwrap().cut, 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_promised_more_is_not_the_last_one() {
+    let rig = Rig::with(patient());
+    let mut client = rig.client().await;
+    client.send("GET /halves HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    client.until("half ").await;
+    let draining = drained(&rig).await;
+    rig.paths.release.notify_waiters();
+    let (head, body) = client.answer().await;
+    assert_eq!(body, "half half ");
+    assert!(!head.contains("connection:"), "{head}");
+    client.send("GET /b HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let (head, body) = client.answer().await;
+    assert_eq!(body, "GET /b");
+    assert!(head.contains("\r\nconnection: close"), "{head}");
+    assert_eq!(client.rest().await, "");
+    draining.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_promised_more_ends_before_its_connection_is_handed_over() {
+    let (given, mut gives) = tokio::sync::mpsc::unbounded_channel();
+    let rig = Rig::start();
+    let mut client = rig.client().await;
+    client.send("GET /halves HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    client.until("half ").await;
+    rig.server.hand_over(Heir::new(move |socket| {
+        given.send(socket).unwrap();
+    }));
+    rig.paths.release.notify_waiters();
+    let (head, _) = client.answer().await;
+    assert!(!head.contains("connection:"), "{head}");
+    let next = Rig::start();
+    next.server.inherit(gives.recv().await.unwrap());
+    assert_eq!(client.get("/b").await, "GET /b");
+    // And on to a third one, also from one that has made way itself.
+    let (given, mut gives) = tokio::sync::mpsc::unbounded_channel();
+    next.server.hand_over(Heir::new(move |socket| {
+        given.send(socket).unwrap();
+    }));
+    let again = gives.recv().await.unwrap();
+    next.server.inherit(again);
+    let last = Rig::start();
+    last.server.inherit(gives.recv().await.unwrap());
+    assert_eq!(client.get("/c").await, "GET /c");
+    assert_eq!((next.requests(), last.requests()), (1, 1));
 }
 
 #[tokio::test]

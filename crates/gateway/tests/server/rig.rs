@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use raincheck_gateway::server::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::futures::OwnedNotified;
 use tokio::sync::{Notify, Semaphore};
 
 /// What the handler does is named by the path.
@@ -26,7 +27,7 @@ pub struct Paths {
     /// One permit for each request to `/wait` that arrived.
     pub waiting: Semaphore,
     /// Lets one request to `/wait` go on.
-    pub release: Notify,
+    pub release: Arc<Notify>,
     /// One permit for each future of the handler that was dropped before its end.
     pub dropped: Semaphore,
 }
@@ -38,6 +39,8 @@ pub enum Answer {
     Broken(usize),
     /// Pieces without end.
     Endless,
+    /// One piece, and another once it may go on.
+    Halves(usize, Pin<Box<OwnedNotified>>),
 }
 
 impl Body for Answer {
@@ -63,6 +66,14 @@ impl Body for Answer {
                     _ => Poll::Ready(Some(Err("broken".into()))),
                 }
             }
+            Self::Halves(given, release) => {
+                if *given == 1 {
+                    ready!(release.as_mut().poll(cx));
+                }
+                *given += 1;
+                let half = || Ok(Frame::data(Bytes::from_static(b"half ")));
+                Poll::Ready((*given <= 2).then(half))
+            }
             Self::Endless => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(
                 &[b'x'; 16 * 1024],
             ))))),
@@ -76,6 +87,7 @@ impl Body for Answer {
     fn size_hint(&self) -> http_body::SizeHint {
         match self {
             Self::Whole(body) => body.size_hint(),
+            Self::Halves(..) => http_body::SizeHint::with_exact(10),
             _ => http_body::SizeHint::default(),
         }
     }
@@ -126,6 +138,10 @@ impl Handler for Paths {
                 return Ok(response);
             }
             "/broken" => Answer::Broken(0),
+            "/halves" => {
+                let release = Arc::clone(&self.release);
+                Answer::Halves(0, Box::pin(release.notified_owned()))
+            }
             "/endless" => Answer::Endless,
             "/peer" => Answer::text(format!("{} {}", peer.addr, peer.local)),
             path => Answer::text(format!("{} {path}", request.method())),
@@ -165,7 +181,7 @@ impl Rig {
         let paths = Arc::new(Paths {
             requests: AtomicUsize::new(0),
             waiting: Semaphore::new(0),
-            release: Notify::new(),
+            release: Arc::default(),
             dropped: Semaphore::new(0),
         });
         let bound = Bound::tcp(([127, 0, 0, 1], 0).into()).unwrap();
@@ -229,6 +245,14 @@ pub struct Client {
 impl Client {
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Reads so much that the end of it is this.
+    pub async fn until(&mut self, end: &str) {
+        while !self.read.ends_with(end.as_bytes()) {
+            let count = self.stream.read_buf(&mut self.read).await.unwrap();
+            assert!(count > 0, "closed before {end}");
+        }
     }
 
     /// Reads one answer that has a length: its head, and its body.

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use raincheck_core::limits::CLIENT_LAST_REQUEST_WAIT;
 use raincheck_gateway::server::{Heir, ServerHandle};
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,6 +19,10 @@ use super::channel::{Channel, Message, PROTOCOL, Post};
 use super::{PATIENCE, PAUSE, POST};
 use crate::listen::Ports;
 use crate::wire::Gateway;
+
+/// How long connections may take to notice that they are handed over: what they read until then is
+/// served here, with the store.
+const NOTICE: Duration = Duration::from_millis(10);
 
 /// Who wants what of us.
 pub enum Call {
@@ -231,13 +236,24 @@ async fn cut(
             }
         }
     });
-    for ((name, _), server) in ports.named().zip(servers(gateway)) {
-        let (given, name) = (given.clone(), name.to_owned());
-        server.hand_over(Heir::new(move |socket| {
-            _ = given.send((name.clone(), socket));
-        }));
+    let hand_over = |secure: bool| {
+        let named = ports.named().zip(servers(gateway));
+        for ((name, _), server) in named.filter(|(_, server)| server.is_secure() == secure) {
+            let (given, name) = (given.clone(), name.to_owned());
+            server.hand_over(Heir::new(move |socket| {
+                _ = given.send((name.clone(), socket));
+            }));
+        }
+    };
+    // TLS cannot be passed on: its clients get a moment for a last request, while that can still be
+    // served in every mode.
+    hand_over(true);
+    if servers(gateway).any(|server| server.is_secure() && server.connections() > 0) {
+        tokio::time::sleep(CLIENT_LAST_REQUEST_WAIT).await;
     }
+    hand_over(false);
     drop(given);
+    tokio::time::sleep(NOTICE).await;
     let until = Instant::now() + PAUSE;
     gateway.runner.bequeath(PAUSE).await;
     let left = until.saturating_duration_since(Instant::now());
