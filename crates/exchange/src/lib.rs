@@ -6,6 +6,7 @@
 //! * [`follow`]: reads a recording from any offset, also while it grows;
 //! * [`followed`]: a recording that grows, as a response;
 //! * [`flight`]: the whole of it as a future that can change hands;
+//! * [`packed`]: the fields of a request put aside while it is on its way;
 //! * [`replay`]: a stored response as a response again;
 //! * [`payload`]: every response body a client can get.
 
@@ -18,6 +19,7 @@ pub mod followed;
 mod incoming;
 pub mod open;
 pub mod outbound;
+pub mod packed;
 pub mod payload;
 pub mod record;
 pub mod replay;

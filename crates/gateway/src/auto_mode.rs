@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use http::Response;
+use raincheck_core::head::RequestHead;
 use raincheck_core::id::JobId;
 use raincheck_core::job::{Submission, submit_started};
 use raincheck_core::outcome::{Failure, Outcome, ResponseSummary};
@@ -16,6 +17,7 @@ use raincheck_core::route::{HoldUntil, OnDisconnect, Route};
 use raincheck_core::time::Timestamp;
 use raincheck_exchange::flight::{ATTENDED, Landed};
 use raincheck_exchange::open::{Bounds, open};
+use raincheck_exchange::packed::Packed;
 use raincheck_exchange::{Flight, Opened, Outbound, Payload, Recorder, replay};
 use raincheck_runner::accept::{Accepted, Adopted};
 use raincheck_runner::{Permit, Runner};
@@ -33,6 +35,8 @@ struct Held<'a> {
 
 struct Inner {
     accepted: Accepted,
+    /// The fields of its head, which went out with the exchange.
+    fields: Option<Packed>,
     started_at: Timestamp,
     flight: Flight,
     permit: Permit,
@@ -65,10 +69,11 @@ impl Service {
             },
         };
         let started_at = runner.ambient().now();
-        let flight = take_off(runner, &mut accepted, started_at);
+        let (flight, fields) = take_off(runner, &mut accepted, started_at);
         self.hold_flight(
             Inner {
                 accepted,
+                fields,
                 started_at,
                 flight,
                 permit,
@@ -115,9 +120,10 @@ impl Service {
         mut held: Held<'_>,
         prefer: Prefer,
     ) -> Result<Response<Payload>, Problem> {
-        let Some(inner) = held.inner.take() else {
+        let Some(mut inner) = held.inner.take() else {
             return Err(gone());
         };
+        inner.unpack();
         let prefer = prefer.or_page(&inner.accepted.head.headers);
         let idempotent = inner.accepted.head.method.is_idempotent();
         let adopted = self.runner().adopt(inner.adopted());
@@ -131,11 +137,12 @@ impl Service {
     /// end the client waits as long as its hold lasts.
     async fn again(
         &self,
-        inner: Inner,
+        mut inner: Inner,
         landed: Result<Landed, Failure>,
         prefer: Prefer,
         until: Instant,
     ) -> Result<Response<Payload>, Problem> {
+        inner.unpack();
         let prefer = prefer.or_page(&inner.accepted.head.headers);
         let (id, route) = (inner.accepted.id, Arc::clone(&inner.accepted.route));
         let mut watch = self.runner().watch(id);
@@ -182,8 +189,12 @@ async fn permit_until(runner: &Runner, accepted: &Accepted, until: Instant) -> O
     }
 }
 
-/// The exchange, not yet polled.
-fn take_off(runner: &Runner, accepted: &mut Accepted, started_at: Timestamp) -> Flight {
+/// The exchange, not yet polled, and the fields of the head that went out with it.
+fn take_off(
+    runner: &Runner,
+    accepted: &mut Accepted,
+    started_at: Timestamp,
+) -> (Flight, Option<Packed>) {
     let route = Arc::clone(&accepted.route);
     let timeouts = Timeouts::new(&route, route.deadline);
     let outbound = Outbound {
@@ -193,8 +204,16 @@ fn take_off(runner: &Runner, accepted: &mut Accepted, started_at: Timestamp) -> 
         progress: runner.progress_url(accepted.id, 1),
     };
     // The original goes out: it has room for the fields that mark an attempt.
-    let kept = accepted.head.clone();
-    let head = std::mem::replace(&mut accepted.head, kept);
+    let packed = Packed::new(&accepted.head.headers);
+    let fields = match packed {
+        Some(_) => std::mem::take(&mut accepted.head.headers),
+        None => accepted.head.headers.clone(),
+    };
+    let head = RequestHead {
+        method: accepted.head.method.clone(),
+        target: accepted.head.target.clone(),
+        headers: fields,
+    };
     let head = route.dressed(head);
     let request = outbound.whole(head, &accepted.body, &accepted.trailers);
     let bounds = Bounds {
@@ -208,10 +227,11 @@ fn take_off(runner: &Runner, accepted: &mut Accepted, started_at: Timestamp) -> 
         let opened = open(&upstreams, &route.upstream, request, bounds).await?;
         Ok(opened.shown_by(&route))
     };
-    match hold_until {
+    let flight = match hold_until {
         HoldUntil::Head => Flight::to_head(opening),
         HoldUntil::Complete => Flight::to_end(opening, Recorder::new(&**runner.store())),
-    }
+    };
+    (flight, packed)
 }
 
 impl Held<'_> {
@@ -284,9 +304,18 @@ impl Drop for Forsaken<'_> {
 }
 
 impl Inner {
-    fn adopted(self) -> Adopted {
+    /// The head is whole again.
+    fn unpack(&mut self) {
+        if let Some(fields) = self.fields.take() {
+            self.accepted.head.headers = fields.unpack();
+        }
+    }
+
+    fn adopted(mut self) -> Adopted {
+        self.unpack();
         let Self {
             accepted,
+            fields: _,
             started_at,
             flight,
             permit,

@@ -20,6 +20,11 @@ use siphasher::sip::SipHasher24;
 
 use crate::{Error, Runner};
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Bytes of a report's URL after its base, at most.
+const URL_TAIL_BYTES: usize = 1 + 36 + "/progress/".len() + 10 + 1 + 16;
+
 /// What a backend reports.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Progress {
@@ -87,7 +92,22 @@ impl Reports {
     pub(crate) fn url(&self, job: JobId, attempt: u32) -> Option<HeaderValue> {
         let base = self.base.get()?;
         let token = self.token(job, attempt);
-        HeaderValue::try_from(format!("{base}/{job}/progress/{attempt}-{token:016x}")).ok()
+        // Every attempt has one, so it is written in place and not through formatting.
+        let mut url = Vec::with_capacity(base.len() + URL_TAIL_BYTES);
+        url.extend_from_slice(base.as_bytes());
+        url.push(b'/');
+        url.extend_from_slice(&job.text());
+        url.extend_from_slice(b"/progress/");
+        match u8::try_from(attempt) {
+            Ok(digit @ 0..=9) => url.push(b'0' + digit),
+            _ => url.extend_from_slice(attempt.to_string().as_bytes()),
+        }
+        url.push(b'-');
+        for byte in token.to_be_bytes() {
+            url.push(HEX[usize::from(byte >> 4)]);
+            url.push(HEX[usize::from(byte & 15)]);
+        }
+        HeaderValue::from_bytes(&url).ok()
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -218,9 +238,11 @@ mod tests {
             "nobody knows how we are reached"
         );
         reports.base.set("http://gw/jobs".to_owned()).unwrap();
-        let url = reports.url(job(1), 1).unwrap();
-        let wanted = format!("http://gw/jobs/{}/progress/1-{token:016x}", job(1));
-        assert_eq!(url, wanted.as_str());
+        for attempt in [1, 9, 10, u32::MAX] {
+            let (url, token) = (reports.url(job(1), attempt), reports.token(job(1), attempt));
+            let wanted = format!("http://gw/jobs/{}/progress/{attempt}-{token:016x}", job(1));
+            assert_eq!(url.unwrap(), wanted.as_str());
+        }
     }
 
     #[test]

@@ -147,6 +147,7 @@ impl Rig {
                 trailers: HeaderMap::new(),
                 key: None,
             },
+            fields: None,
             started_at: ambient.now(),
             flight,
             permit: self.runner().try_permit(&self.route).unwrap(),
