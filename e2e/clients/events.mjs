@@ -7,6 +7,7 @@ const source = new EventSource(process.argv[2]);
 const print = (event) => console.log(`event: ${event.type} ${event.lastEventId} ${event.data}`);
 source.addEventListener("status", print);
 source.addEventListener("progress", print);
+source.addEventListener("result", print);
 source.addEventListener("error", () => {
   if (source.readyState !== EventSource.CLOSED) return;
   console.log("closed");

@@ -17,6 +17,7 @@ pub mod frames;
 pub mod history;
 pub mod jobs;
 pub mod lives;
+pub mod nginx;
 pub mod pattern;
 pub mod power;
 pub mod process;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use raincheck_e2e::curl::{Answer, curl};
+use raincheck_e2e::nginx::Nginx;
 use raincheck_e2e::process::{self, Child};
 use raincheck_e2e::{Backend, Config, Event, Must, Raincheck, Script, pattern, within};
 use serde_json::Value;
@@ -108,61 +109,6 @@ async fn pythons_file_server() {
     }
 }
 
-/// A port that was free a moment ago; nginx cannot say which one it took.
-fn free_port() -> u16 {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").must("a port");
-    socket.local_addr().must("its address").port()
-}
-
-struct Nginx {
-    _dir: tempfile::TempDir,
-    child: Child,
-    url: String,
-}
-
-impl Nginx {
-    async fn in_front_of(upstream: &str) -> Self {
-        let dir = tempfile::tempdir().must("a directory");
-        let port = free_port();
-        let path = dir.path().display();
-        let config = format!(
-            "daemon off; worker_processes 1; pid {path}/pid; error_log stderr;
-             events {{ worker_connections 64; }}
-             http {{ access_log off; client_max_body_size 0;
-               client_body_temp_path {path}/a; proxy_temp_path {path}/b;
-               fastcgi_temp_path {path}/c; uwsgi_temp_path {path}/d; scgi_temp_path {path}/e;
-               server {{ listen 127.0.0.1:{port};
-                 location / {{ proxy_pass {upstream}; proxy_read_timeout 1h; gzip on; }} }} }}"
-        );
-        let file = dir.path().join("nginx.conf");
-        fs::write(&file, config).must("the config of nginx");
-        let mut command = Command::new("nginx");
-        command.arg("-p").arg(dir.path()).arg("-c").arg(file);
-        let child = Child::spawn(command);
-        within("nginx", async {
-            while tokio::net::TcpStream::connect(("127.0.0.1", port))
-                .await
-                .is_err()
-            {
-                assert!(child.is_running(), "nginx: {}", child.stderr());
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
-        Self {
-            _dir: dir,
-            child,
-            url: format!("http://127.0.0.1:{port}"),
-        }
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        self.child.signal(rustix::process::Signal::TERM);
-    }
-}
-
 #[tokio::test]
 async fn nginx_in_front_of_something_slow() {
     let answer = Event::new("answer");
@@ -171,7 +117,7 @@ async fn nginx_in_front_of_something_slow() {
         .wait(&answer)
         .respond("200 OK", &["x-made-by: backend"], &body);
     let slow = Backend::always(script).await;
-    let nginx = Nginx::in_front_of(&slow.url()).await;
+    let nginx = Nginx::in_front_of(&slow.url(), "proxy_read_timeout 1h;").await;
     let gateway = Raincheck::start(&Config::auto(&nginx.url).with("hold = \"300ms\"")).await;
     let url = format!("http://{}/report?year=2026", gateway.addr());
     let ticket = curl(&["-d", "a=1", &url]).await;

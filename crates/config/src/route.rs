@@ -7,8 +7,10 @@ mod words;
 use std::time::Duration;
 
 use raincheck_core::id::RouteName;
+use raincheck_core::limits::KEEPALIVE_INTERVAL;
 use raincheck_core::route::{
-    Backends, HoldUntil, Mode, OnDisconnect, OnHold, Pattern, RetryOn, RetryPolicy, Route,
+    Backends, HoldUntil, Keepalive, Mode, OnDisconnect, OnHold, Pattern, RetryOn, RetryPolicy,
+    Route,
 };
 
 use crate::behind::Behind;
@@ -20,7 +22,7 @@ use crate::upstream::{Target, Upstreams};
 use crate::value::{Choice, Count, OrNone, Positive, RateOrNone, Size, SizeOrNone};
 use duplicates::WrittenDuplicates;
 use rewrite::WrittenRewrite;
-use words::{OnHold as OnHoldWord, RetryWord};
+use words::{KeepaliveWord, OnHold as OnHoldWord, RetryWord};
 
 /// A route as written: what was given, with its places.
 #[derive(Debug, Default)]
@@ -35,6 +37,8 @@ pub(crate) struct Written {
     pub(crate) hold_until: Option<Given<Choice<HoldUntil>>>,
     pub(crate) on_hold: Option<Given<Choice<OnHoldWord>>>,
     pub(crate) redirect_hold: Option<Given<Positive>>,
+    pub(crate) keepalive: Option<Given<Choice<KeepaliveWord>>>,
+    pub(crate) keepalive_interval: Option<Given<Positive>>,
     pub(crate) timeout: Option<Given<OrNone>>,
     pub(crate) connect_timeout: Option<Given<Positive>>,
     pub(crate) idle_timeout: Option<Given<OrNone>>,
@@ -158,6 +162,8 @@ impl Written {
             hold_until: section.get("hold_until", findings),
             on_hold: section.get("on_hold", findings),
             redirect_hold: section.get("redirect_hold", findings),
+            keepalive: section.get("keepalive", findings),
+            keepalive_interval: section.get("keepalive_interval", findings),
             timeout: section.get("timeout", findings),
             connect_timeout: section.get("connect_timeout", findings),
             idle_timeout: section.get("idle_timeout", findings),
@@ -248,6 +254,12 @@ impl Written {
         set(&mut route.on_hold, &self.on_hold, |word| match word.0 {
             OnHoldWord::Ticket => OnHold::Ticket,
             OnHoldWord::Redirect => OnHold::Redirect { longest },
+        });
+        let interval = self.keepalive_interval.as_ref().map(|given| given.value.0);
+        let interval = interval.unwrap_or(KEEPALIVE_INTERVAL);
+        set(&mut route.keepalive, &self.keepalive, |word| match word.0 {
+            KeepaliveWord::None => None,
+            KeepaliveWord::By(filler) => Some(Keepalive { filler, interval }),
         });
         set(&mut route.connect_timeout, &self.connect_timeout, |t| t.0);
         set(&mut route.idle_timeout, &self.idle_timeout, |idle| idle.0);

@@ -61,6 +61,37 @@ fn redirects_wait_at_least_the_hold_and_no_longer_than_the_edge() {
 }
 
 #[test]
+fn bytes_come_before_an_edge_gives_up() {
+    let kept = |more: &str| format!("keepalive = \"json-whitespace\"\n{more}");
+    let interval = "keepalive_interval = \"70s\"";
+    assert_eq!(found("", &kept(interval)), [""; 0]);
+    assert_eq!(
+        found("", &kept("keepalive_interval = \"99ms\"")),
+        ["error conflict route.r.keepalive_interval"]
+    );
+    let nginx = "[server]\nbehind = \"nginx\"";
+    assert_eq!(found(nginx, &kept("")), [""; 0]);
+    assert_eq!(
+        found(nginx, &kept(interval)),
+        ["warning conflict route.r.keepalive_interval"]
+    );
+    let whole = "[server]\nbehind = \"api-gateway\"";
+    assert_eq!(
+        found(whole, &kept("")),
+        ["warning conflict route.r.keepalive"]
+    );
+    assert_eq!(
+        found("", interval),
+        ["warning no_effect route.r.keepalive_interval"]
+    );
+    assert_eq!(
+        found("", &kept("mode = \"sync\"")),
+        ["warning no_effect route.r.keepalive"]
+    );
+    assert_eq!(found("", "keepalive = \"none\""), [""; 0]);
+}
+
+#[test]
 fn a_hold_is_shorter_than_the_timeout() {
     assert_eq!(found("", "hold = \"20m\""), ["error conflict route.r.hold"]);
     let both = "hold = \"30s\"\ntimeout = \"30s\"";

@@ -14,6 +14,7 @@
 //! * [`problem`]: every answer we author ourselves;
 //! * [`limits`]: every bound, named.
 
+pub mod accept;
 pub mod ambient;
 pub mod callback;
 pub mod egress;

@@ -100,6 +100,10 @@ pub const PROGRESS_MESSAGE_CHARS: usize = 500;
 pub const PROGRESS_TIMEOUT: Duration = Duration::from_secs(10);
 /// The least time between two progress events of one stream; what comes in between is one event.
 pub const PROGRESS_EVENT_GAP: Duration = Duration::from_millis(100);
+/// How long a client that is kept by bytes hears nothing, unless something else is said.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// The shortest such silence that a route may ask for.
+pub const KEEPALIVE_INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// Silence on an event stream after which a comment shows that it is alive.
 pub const EVENTS_BEAT: Duration = Duration::from_secs(15);
 /// Bytes of a URL to call when a job has ended; beyond it: 422.

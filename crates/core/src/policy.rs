@@ -5,6 +5,7 @@ pub mod condition;
 pub mod dedup;
 pub mod delivery;
 pub mod hold;
+pub mod keepalive;
 pub mod redirect;
 pub mod retry;
 pub mod timeout;

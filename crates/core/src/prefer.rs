@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 
+use crate::head::RequestHead;
 use crate::navigation::navigates;
+use crate::policy::keepalive::keepalive;
+use crate::route::Route;
 
 /// Made once: to look a field up by text is to parse the text each time.
 static PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -17,8 +20,10 @@ pub struct Prefer {
     /// How long the client is ready to wait.
     pub wait: Option<Duration>,
     /// A page is welcome where there is no response yet. Known only once a client is about to get
-    /// a ticket, see [`Prefer::or_page`]: fast answers do not pay for the look.
+    /// a ticket, see [`Prefer::past_hold`]: fast answers do not pay for the look.
     pub page: bool,
+    /// The client is kept by bytes where there is no response yet; known as late as `page`.
+    pub keepalive: bool,
 }
 
 impl Prefer {
@@ -42,15 +47,26 @@ impl Prefer {
             respond_async: respond_async.unwrap_or(false),
             wait: wait.flatten(),
             page: false,
+            keepalive: false,
         }
     }
 
-    /// The same, and whether the client is a browser that opens a page.
+    /// What is confirmed: a longer wait than the route's hold is not what the client gets.
     #[must_use]
-    pub fn or_page(self, headers: &HeaderMap) -> Self {
+    pub fn confirmed(self, hold: Duration) -> Self {
+        let wait = self.wait.filter(|wait| *wait <= hold);
+        Self { wait, ..self }
+    }
+
+    /// The same, and what a client can take that gets no response within its hold: whether it is a
+    /// browser that opens a page, and whether bytes keep it.
+    #[must_use]
+    pub fn past_hold(self, route: &Route, head: &RequestHead) -> Self {
+        let page = navigates(&head.headers);
+        let prefer = Self { page, ..self };
         Self {
-            page: navigates(headers),
-            ..self
+            keepalive: keepalive(route, &head.method, &head.headers, prefer).is_some(),
+            ..prefer
         }
     }
 }

@@ -34,6 +34,8 @@ pub struct Route {
     pub hold_until: HoldUntil,
     /// What a client gets when the hold ends.
     pub on_hold: OnHold,
+    /// How a client that outlives its hold is kept instead, where it can be; none: not at all.
+    pub keepalive: Option<Keepalive>,
     /// How long one attempt may take, all of it; none: for ever.
     pub timeout: Option<Duration>,
     /// How long connecting may take, TLS included.
@@ -78,6 +80,7 @@ impl Route {
             hold: Duration::from_secs(25),
             hold_until: HoldUntil::Head,
             on_hold: OnHold::Ticket,
+            keepalive: None,
             timeout,
             connect_timeout: Duration::from_secs(5),
             idle_timeout: timeout,
@@ -175,6 +178,43 @@ pub enum OnHold {
         /// The longest wait of one redirect.
         longest: Duration,
     },
+}
+
+/// Bytes that keep a client's connection after its hold, until its job has ended: what stands in
+/// front cuts on silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keepalive {
+    /// What is sent.
+    pub filler: Filler,
+    /// How long there is silence at most.
+    pub interval: Duration,
+}
+
+/// What keeps a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filler {
+    /// A stream of Server-Sent Events with comments in it; its last event is the result.
+    Events,
+    /// Whitespace before a JSON document.
+    Whitespace,
+}
+
+impl Filler {
+    /// As written in a config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Events => "sse",
+            Self::Whitespace => "json-whitespace",
+        }
+    }
+
+    /// The type of the answer.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Events => "text/event-stream",
+            Self::Whitespace => "application/json",
+        }
+    }
 }
 
 /// What a client's going away does to its exchange before there is a ticket.

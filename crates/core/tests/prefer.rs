@@ -19,6 +19,7 @@ fn read(fields: &[&[u8]]) -> Prefer {
 fn prefer(respond_async: bool, wait: Option<u64>) -> Prefer {
     Prefer {
         page: false,
+        keepalive: false,
         respond_async,
         wait: wait.map(Duration::from_secs),
     }
@@ -26,6 +27,7 @@ fn prefer(respond_async: bool, wait: Option<u64>) -> Prefer {
 
 const NOTHING: Prefer = Prefer {
     page: false,
+    keepalive: false,
     respond_async: false,
     wait: None,
 };

@@ -27,6 +27,7 @@ fn the_mode_and_the_client_decide_how_a_request_begins() {
                 respond_async,
                 wait,
                 page: false,
+                keepalive: false,
             },
         )
     };

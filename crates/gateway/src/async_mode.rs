@@ -20,7 +20,7 @@ impl Service {
         prefer: Prefer,
         until: Instant,
     ) -> Result<Response<Payload>, Problem> {
-        let prefer = prefer.or_page(&accepted.head.headers);
+        let prefer = prefer.past_hold(&accepted.route, &accepted.head);
         let submit = |accepted| async {
             self.runner()
                 .submit(accepted)

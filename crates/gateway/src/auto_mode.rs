@@ -124,7 +124,7 @@ impl Service {
             return Err(gone());
         };
         inner.unpack();
-        let prefer = prefer.or_page(&inner.accepted.head.headers);
+        let prefer = prefer.past_hold(&inner.accepted.route, &inner.accepted.head);
         let idempotent = inner.accepted.head.method.is_idempotent();
         let adopted = self.runner().adopt(inner.adopted());
         let job = adopted
@@ -143,7 +143,7 @@ impl Service {
         until: Instant,
     ) -> Result<Response<Payload>, Problem> {
         inner.unpack();
-        let prefer = prefer.or_page(&inner.accepted.head.headers);
+        let prefer = prefer.past_hold(&inner.accepted.route, &inner.accepted.head);
         let (id, route) = (inner.accepted.id, Arc::clone(&inner.accepted.route));
         let mut watch = self.runner().watch(id);
         // Before the wait for the store, so that a client that goes within it is dropped first

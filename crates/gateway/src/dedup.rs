@@ -111,7 +111,7 @@ impl Service {
         wait: Wait,
     ) -> Result<Response<Payload>, Problem> {
         let wait = Wait {
-            prefer: wait.prefer.or_page(&accepted.head.headers),
+            prefer: wait.prefer.past_hold(&accepted.route, &accepted.head),
             ..wait
         };
         let mut replaces = None;

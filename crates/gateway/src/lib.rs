@@ -20,6 +20,7 @@ mod guard;
 mod heir;
 mod host;
 mod intake;
+mod keepalive;
 mod listener;
 mod load;
 mod options;

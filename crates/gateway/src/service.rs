@@ -28,7 +28,7 @@ use crate::load::{Admitted, Counted, Load};
 use crate::options::Options;
 use crate::rewrite::{ByItself, Edge};
 use crate::server::{Abort, Arriving, Handler, Peer};
-use crate::{check, forward, origin, refusals, rewrite};
+use crate::{check, forward, keepalive, origin, refusals, rewrite};
 
 /// Requests that are answered here and not by a route: the job API, put in front by the binary.
 pub trait Local: Send + Sync + 'static {
@@ -231,6 +231,9 @@ impl Service {
         if self.clients.is_on(route.rate) {
             self.check_rate(route, &parts, &peer)?;
         }
+        if let Some((keepalive, known)) = keepalive::known_again(route, &parts.headers) {
+            return Box::pin(self.come_again(route, keepalive, known)).await;
+        }
         let mut head = self.forwarder.request_head(parts, &peer)?;
         let findable = match route.mode {
             Mode::Sync if route.duplicates.key != KeyUse::Required => None,
@@ -255,9 +258,8 @@ impl Service {
         let bodies = &**self.runner.store();
         let (limit, options) = (route.max_request, &self.options);
         let whole = intake::take(incoming, limit, options, bodies, digest.as_mut()).await?;
-        let id = self.runner.ambient().job_id();
         let accepted = Accepted {
-            id,
+            id: self.runner.ambient().job_id(),
             route: Arc::clone(route),
             head,
             body: whole.body,
@@ -265,9 +267,7 @@ impl Service {
             key: None,
         };
         let until = came + hold;
-        // A longer wait than the route's hold is not what the client gets, so it is not confirmed.
-        let wait = prefer.wait.filter(|wait| *wait <= accepted.route.hold);
-        let prefer = Prefer { wait, ..prefer };
+        let prefer = prefer.confirmed(route.hold);
         if let (Some(findable), Some(digest)) = (findable, digest) {
             let claim = findable.claim(&accepted, digest);
             let wait = Wait {

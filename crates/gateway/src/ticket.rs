@@ -1,9 +1,10 @@
 //! The answer at the end of a hold: a 202 with where the job is, when to look again and its status
 //! document, or a 303 to the result for who cannot be expected to read one: a client that follows
-//! redirects, or a browser, which gets a page there.
+//! redirects, or a browser, which gets a page there. Or a 200 that bytes keep until the end: see
+//! [`crate::keepalive`].
 
 use http::header::{self, HeaderName, HeaderValue};
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use raincheck_core::job::Job;
 use raincheck_core::policy::redirect::next;
 use raincheck_core::prefer::Prefer;
@@ -11,6 +12,7 @@ use raincheck_exchange::outbound::JOB_ID;
 use raincheck_exchange::{Payload, answer};
 use raincheck_runner::{Runner, status};
 
+use crate::keepalive;
 use crate::service::Ticketed;
 
 /// The ticket of a job that is durable.
@@ -20,6 +22,14 @@ pub(crate) fn ticket(
     links: &status::Links,
     prefer: Prefer,
 ) -> Response<Payload> {
+    if prefer.keepalive
+        && !runner.is_last_call()
+        && let Some(keepalive) = keepalive::of(runner, job)
+    {
+        let mut response = keepalive::answer(runner, links, job, keepalive, None);
+        applied(response.headers_mut(), prefer);
+        return response;
+    }
     let progress = runner.progress(job).map(|(_, progress)| progress);
     let document = status::document(job, links, progress.as_ref(), None);
     let elsewhere = redirect(runner, job, links, prefer);
@@ -47,6 +57,12 @@ pub(crate) fn ticket(
     set(header::LINK, format!("<{location}>; rel=\"monitor\""));
     set(header::LOCATION, elsewhere.unwrap_or(location));
     set(JOB_ID, job.id().to_string());
+    applied(headers, prefer);
+    response
+}
+
+/// `Preference-Applied`, where there is one.
+fn applied(headers: &mut HeaderMap, prefer: Prefer) {
     let wait = prefer.wait.map(|wait| format!("wait={}", wait.as_secs()));
     let applied: Vec<String> = prefer
         .respond_async
@@ -54,13 +70,11 @@ pub(crate) fn ticket(
         .into_iter()
         .chain(wait)
         .collect();
-    if !applied.is_empty() {
-        set(
-            HeaderName::from_static("preference-applied"),
-            applied.join(", "),
-        );
+    if !applied.is_empty()
+        && let Ok(value) = HeaderValue::try_from(applied.join(", "))
+    {
+        headers.insert(HeaderName::from_static("preference-applied"), value);
     }
-    response
 }
 
 /// Where a client is sent that waits without knowing it. One that said `respond-async` knows, and a

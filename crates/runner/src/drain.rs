@@ -32,6 +32,11 @@ impl Runner {
         self.shared.last_call.cancel();
     }
 
+    /// Whether held clients should get their tickets now.
+    pub fn is_last_call(&self) -> bool {
+        self.shared.last_call.is_cancelled()
+    }
+
     /// Resolves when held clients should get their tickets.
     pub async fn last_call(&self) {
         self.shared.last_call.cancelled().await;

@@ -10,7 +10,7 @@
 //! * [`rescue`]: attempts whose end nobody will tell;
 //! * [`reload`]: the routes that hold, and others in their place;
 //! * [`progress`]: how far attempts say they are;
-//! * [`watch`]: who waits for which job;
+//! * [`watch`]: who waits for which job; [`news`]: what is told to those who stay;
 //! * [`drain`]: stop leasing, finish or hand back; [`bequest`]: the same for a successor.
 
 pub mod accept;
@@ -22,6 +22,7 @@ mod change;
 mod dispatch;
 mod drain;
 mod error;
+pub mod news;
 mod orders;
 mod pace;
 pub mod permits;
@@ -34,6 +35,7 @@ mod settle;
 pub mod status;
 mod sweep;
 mod together;
+pub mod told;
 pub mod watch;
 
 use std::sync::Arc;

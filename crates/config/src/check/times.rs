@@ -1,5 +1,6 @@
 //! Rules within one route: times that contradict each other, and keys that nothing reads.
 
+mod keepalive;
 mod redirects;
 
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub(super) fn check(
         }
     }
     redirects::check(written, route, behind, findings);
+    keepalive::check(written, route, behind, findings);
     phases(written, route, findings);
     backoff(written, findings);
     for (key, at) in unread(written, route) {
@@ -44,6 +46,8 @@ pub(super) fn check(
 fn without(route: &Route, key: &str) -> String {
     if key.starts_with("retry.") {
         format!("route '{}': it has one attempt only", route.name)
+    } else if key == "keepalive_interval" && route.mode != Mode::Sync {
+        format!("route '{}': it has no `keepalive`", route.name)
     } else if key == "redirect_hold" && route.mode != Mode::Sync {
         format!("route '{}': its `on_hold` is ticket", route.name)
     } else {
@@ -253,6 +257,12 @@ fn unread<'a>(written: &'a Written, route: &Route) -> Vec<(&'static str, &'a Ori
     if route.on_hold == OnHold::Ticket {
         keys.push(own("redirect_hold", written.redirect_hold.as_ref()));
     }
+    if route.keepalive.is_none() || route.mode == Mode::Sync {
+        keys.push(own(
+            "keepalive_interval",
+            written.keepalive_interval.as_ref(),
+        ));
+    }
     if route.mode == Mode::Sync {
         let duplicates = &written.duplicates;
         keys.push(own("duplicate", duplicates.on_unfinished.as_ref()));
@@ -260,6 +270,9 @@ fn unread<'a>(written: &'a Written, route: &Route) -> Vec<(&'static str, &'a Ori
         keys.push(own("fingerprint_headers", duplicates.fields.as_ref()));
         keys.push(own("caller_headers", duplicates.caller.as_ref()));
         keys.push(own("on_hold", written.on_hold.as_ref()));
+        if route.keepalive.is_some() {
+            keys.push(own("keepalive", written.keepalive.as_ref()));
+        }
         keys.push(own("deadline", written.deadline.as_ref()));
         keys.push(own("queue", written.queue.as_ref()));
         keys.push(own("retention", written.retention.as_ref()));

@@ -1,6 +1,6 @@
 //! The words of a route's keys.
 
-use raincheck_core::route::{HoldUntil, Mode, OnDisconnect};
+use raincheck_core::route::{Filler, HoldUntil, Mode, OnDisconnect};
 
 use crate::value::Word;
 
@@ -11,6 +11,15 @@ pub(crate) enum OnHold {
     Ticket,
     /// A redirect to the result.
     Redirect,
+}
+
+/// What keeps a client that outlives its hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeepaliveWord {
+    /// Nothing.
+    None,
+    /// These bytes.
+    By(Filler),
 }
 
 /// One kind of failure in `retry.on`.
@@ -60,6 +69,18 @@ impl Word for OnHold {
             "ticket" => Some(Self::Ticket),
             "redirect" => Some(Self::Redirect),
             _ => None,
+        }
+    }
+}
+
+impl Word for KeepaliveWord {
+    fn from_word(word: &str) -> Option<Self> {
+        let filler = [Filler::Events, Filler::Whitespace]
+            .into_iter()
+            .find(|filler| filler.as_str() == word);
+        match filler {
+            Some(filler) => Some(Self::By(filler)),
+            None => (word == "none").then_some(Self::None),
         }
     }
 }

@@ -5,4 +5,5 @@
 
 mod boundary;
 mod gone;
+mod kept;
 mod rig;

@@ -99,6 +99,25 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         section: SectionName::Route,
+        name: "keepalive",
+        kind: Kind::Choice(&["none", "sse", "json-whitespace"]),
+        default: Is(r#""none""#),
+        since: "0.1.0",
+        doc: "What keeps the connection of a client that outlives the hold: a 200 whose body is \
+              comments of a stream of events, or whitespace before a JSON document, until the job \
+              has ended; then its status document with the result. For edges that cut on silence. \
+              Clients that do not accept the type get what `on_hold` says.",
+    },
+    Key {
+        section: SectionName::Route,
+        name: "keepalive_interval",
+        kind: Kind::Duration,
+        default: Is(r#""15s""#),
+        since: "0.1.0",
+        doc: "How long `keepalive` lets there be silence. At least 100ms.",
+    },
+    Key {
+        section: SectionName::Route,
         name: "timeout",
         kind: Kind::DurationOrNone,
         default: Otherwise {

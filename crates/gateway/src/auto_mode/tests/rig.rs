@@ -20,7 +20,8 @@ use raincheck_core::outcome::Failure;
 use raincheck_core::prefer::Prefer;
 use raincheck_core::problem::Problem;
 use raincheck_core::route::{
-    HoldUntil, OnDisconnect, Pattern, RetryPolicy, Route, RouteTable, Scheme, Upstream,
+    Filler, HoldUntil, Keepalive, OnDisconnect, Pattern, RetryPolicy, Route, RouteTable, Scheme,
+    Upstream,
 };
 use raincheck_core::time::Timestamp;
 use raincheck_exchange::{Flight, Opened, Payload, RequestBody, ResponseBody};
@@ -91,6 +92,17 @@ impl Rig {
         })
     }
 
+    /// Clients that outlive their hold are kept by these bytes, every 15 s.
+    pub(super) fn keeping(filler: Filler) -> Self {
+        Self::of(Route {
+            keepalive: Some(Keepalive {
+                filler,
+                interval: Duration::from_secs(15),
+            }),
+            ..route(HoldUntil::Head, OnDisconnect::Cancel)
+        })
+    }
+
     fn of(route: Route) -> Self {
         let store = ModelStore::new();
         let runner = Runner::start(Options {
@@ -152,6 +164,12 @@ impl Rig {
             flight,
             permit: self.runner().try_permit(&self.route).unwrap(),
         }
+    }
+
+    /// The same, not yet read.
+    pub(super) async fn respond(&self, inner: Inner, until: Instant) -> Response<Payload> {
+        let answer = self.service.hold_flight(inner, Prefer::default(), until);
+        answer.await.unwrap()
     }
 
     /// What the client gets when the hold ends at `until`.
