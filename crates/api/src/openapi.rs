@@ -20,7 +20,7 @@ use operation::Operation;
 /// The document of the public listener, for jobs below this path.
 pub fn public(jobs_path: &str, public_url: Option<&str>) -> Value {
     let mut paths = Paths::default();
-    add_jobs(&mut paths, jobs_path);
+    add_jobs(&mut paths, jobs_path, |_| true);
     for reserved in Reserved::ALL {
         let operation = |method: &str| reserved::operation(reserved, method);
         paths.add(reserved.path(), reserved.methods(), operation);
@@ -58,15 +58,16 @@ pub fn admin() -> Value {
             paths.add(path, admin.methods(), operation);
         }
     }
-    add_jobs(&mut paths, "/jobs");
+    let operators = |resource: &Resource| !resource.is_for_backends();
+    add_jobs(&mut paths, "/jobs", operators);
     let about = "Every job, health and metrics, for operators. This listener asks nobody who they \
                  are: let it listen where only operators can reach it. `HEAD` is answered wherever \
                  `GET` is.";
     document("raincheck admin API", about, "/", paths)
 }
 
-fn add_jobs(paths: &mut Paths, prefix: &str) {
-    for resource in Resource::ALL {
+fn add_jobs(paths: &mut Paths, prefix: &str, served: fn(&Resource) -> bool) {
+    for resource in Resource::ALL.into_iter().filter(served) {
         let path = format!("{prefix}/{{id}}{}", resource.end());
         let operation = |method: &str| jobs::operation(resource, method);
         paths.add(&path, resource.methods(), operation);

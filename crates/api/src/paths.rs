@@ -41,6 +41,11 @@ impl Resource {
         Self::Progress(1, 0),
     ];
 
+    /// Whether it is for backends: the admin listener does not serve it.
+    pub(crate) fn is_for_backends(self) -> bool {
+        matches!(self, Self::Progress(..))
+    }
+
     /// The end of its path, below the job's own.
     pub(crate) fn end(self) -> &'static str {
         match self {
@@ -216,7 +221,10 @@ impl<'a> AdminPath<'a> {
                 .map(Self::Problem),
             named => named.paths().contains(&path).then_some(named),
         });
-        listed.or_else(|| JobPath::parse("/jobs", path).map(Self::Job))
+        listed.or_else(|| {
+            let job = JobPath::parse("/jobs", path)?;
+            (!job.resource.is_for_backends()).then_some(Self::Job(job))
+        })
     }
 }
 
@@ -243,7 +251,8 @@ mod tests {
                 (read.resource, read.id.to_string().as_str()),
                 (resource, ID)
             );
-            assert!(matches!(AdminPath::parse(&path), Some(AdminPath::Job(_))));
+            let admin = matches!(AdminPath::parse(&path), Some(AdminPath::Job(_)));
+            assert_eq!(admin, !resource.is_for_backends());
             assert_eq!(JobPath::parse("/jobs", &format!("{path}/")), None);
         }
         for reserved in Reserved::ALL {

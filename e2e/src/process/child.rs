@@ -5,6 +5,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::sync::watch;
@@ -104,8 +105,16 @@ impl Child {
     /// # Panics
     /// When it does not end in time.
     pub async fn exited(&self) -> Exit {
+        self.exited_within(WAIT).await
+    }
+
+    /// The same for what takes longer.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub async fn exited_within(&self, bound: Duration) -> Exit {
         let mut status = self.status.clone();
-        let ended = tokio::time::timeout(WAIT, status.wait_for(Option::is_some)).await;
+        let ended = tokio::time::timeout(bound, status.wait_for(Option::is_some)).await;
         if ended.is_err() {
             panic!(
                 "the process did not end; it said:\n{}{}",

@@ -28,6 +28,16 @@ const PYTHON: &[Package] = &[
     package("grpcio==1.85.1", "grpc", "a gRPC client and server"),
     package("httpx==0.28.1", "httpx", "a Python client with timeouts"),
     package("httpx-sse==0.4.3", "httpx_sse", "a reader of events"),
+    package(
+        "schemathesis==4.32.5",
+        "schemathesis",
+        "whether the job API is as its OpenAPI document says",
+    ),
+    package(
+        "openapi-spec-validator==0.9.0",
+        "openapi_spec_validator",
+        "whether that document is one",
+    ),
     package("gunicorn==27.0.1", "gunicorn", BACKEND),
     package("uvicorn==0.54.0", "uvicorn", BACKEND),
     package("h11==0.16.0", "h11", BACKEND),

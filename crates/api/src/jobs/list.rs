@@ -47,7 +47,7 @@ fn filter(uri: &Uri) -> Result<Filter, Problem> {
         let detail = format!("there is no parameter '{name}'; there are {known}");
         return Err(Problem::new(ProblemCode::InvalidParameter, detail));
     }
-    let value = |name| query::value(uri.query(), name).filter(|text| !text.is_empty());
+    let value = |name| query::value(uri.query(), name);
     let bad = |detail: String| Problem::new(ProblemCode::InvalidParameter, detail);
     let status = match value("status") {
         None => None,

@@ -3,7 +3,7 @@
 use raincheck_core::problem::ProblemCode as P;
 use serde_json::{Value, json};
 
-use super::operation::{Answer, Operation};
+use super::operation::{Answer, Operation, reference};
 use super::parameter::{hop, if_none_match, last_event_id, range, wait};
 use super::schemas::example;
 use crate::paths::Resource;
@@ -137,8 +137,8 @@ fn events() -> Operation {
     let about = "Server-Sent Events, from how the job stands to its end. `status` events carry a \
                  status document, `progress` events what the backend reported last. A reader that \
                  comes again names the last id it has seen.";
-    let stream = Answer::new("The events.")
-        .text("text/event-stream")
+    let stream = Answer::new("The events; the schema is that of one of them.")
+        .content("text/event-stream", reference("Event"))
         .header("Raincheck-Job-Id", "The job's id.");
     Operation::new("getEvents", TAG, "How the job goes, as it happens")
         .about(about)

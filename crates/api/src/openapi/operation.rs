@@ -187,8 +187,13 @@ impl Answer {
     }
 
     /// Text of this type.
-    pub(super) fn text(mut self, kind: &str) -> Self {
-        let content = json!({ "schema": { "type": "string" } });
+    pub(super) fn text(self, kind: &str) -> Self {
+        self.content(kind, json!({ "type": "string" }))
+    }
+
+    /// A body of this type and schema.
+    pub(super) fn content(mut self, kind: &str, schema: Value) -> Self {
+        let content = json!({ "schema": schema });
         self.content.insert(kind.to_owned(), content);
         self
     }

@@ -14,6 +14,7 @@ use super::parameter::{ID, ID_PATTERN};
 pub(super) fn all() -> Value {
     json!({
         "Job": job(),
+        "Event": event(),
         "Progress": progress(),
         "Report": report(),
         "Problem": problem(),
@@ -134,6 +135,14 @@ fn progress() -> Value {
         "percent": { "type": ["number", "null"], "minimum": 0, "maximum": 100 },
         "message": { "type": ["string", "null"], "maxLength": PROGRESS_MESSAGE_CHARS },
         "data": { "description": "Whatever the backend reports beside these." },
+    }))
+}
+
+fn event() -> Value {
+    object(json!({
+        "id": text("How the job stands: for `Last-Event-ID`."),
+        "event": words("What `data` is: a `Job` or a `Progress`.", &["status", "progress"]),
+        "data": text("The document, as JSON on one line."),
     }))
 }
 
