@@ -11,6 +11,7 @@
 //! * [`callback`], [`egress`]: who is told of a job's end, and which URLs may be called;
 //! * [`policy`]: one question per file, each answered by a pure function;
 //! * [`rewrite`]: what a route changes of requests and answers;
+//! * [`upgrade`]: what a connection may go on with after a `101`;
 //! * [`problem`]: every answer we author ourselves;
 //! * [`limits`]: every bound, named.
 
@@ -33,3 +34,4 @@ pub mod rate;
 pub mod rewrite;
 pub mod route;
 pub mod time;
+pub mod upgrade;

@@ -8,7 +8,8 @@
 //! * [`flight`]: the whole of it as a future that can change hands;
 //! * [`packed`]: the fields of a request put aside while it is on its way;
 //! * [`replay`]: a stored response as a response again;
-//! * [`payload`]: every response body a client can get.
+//! * [`payload`]: every response body a client can get;
+//! * [`upgrade`]: a connection that goes on in another protocol.
 
 pub mod answer;
 pub mod compact;
@@ -24,6 +25,7 @@ pub mod payload;
 pub mod record;
 pub mod replay;
 pub mod stored;
+pub mod upgrade;
 
 pub use end::End;
 pub use flight::Flight;

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use http::header::{CONTENT_LENGTH, HOST, TE, UPGRADE};
+use http::header::{CONTENT_LENGTH, HOST, TE};
 use http::request::Parts;
 use http::{Method, Version};
 use raincheck_core::problem::{Problem, ProblemCode};
@@ -20,9 +20,6 @@ use crate::host::Host;
 pub(crate) fn check_head(parts: &Parts) -> Result<Cow<'_, str>, Problem> {
     if parts.method == Method::CONNECT {
         return Err(unsupported("this gateway opens no tunnels"));
-    }
-    if wants_websocket(parts) {
-        return Err(unsupported("this gateway does not pass on WebSockets"));
     }
     check_target(parts)?;
     if parts.version == Version::HTTP_2 {
@@ -40,21 +37,6 @@ pub(crate) fn refuses(code: ProblemCode) -> bool {
             | ProblemCode::HeadersTooLarge
             | ProblemCode::UpgradeNotSupported
     )
-}
-
-/// Only a WebSocket cannot go on without its upgrade. An offer of `h2c` is one to ignore.
-fn wants_websocket(parts: &Parts) -> bool {
-    parts.headers.get(UPGRADE).is_some_and(|value| {
-        value
-            .as_bytes()
-            .split(|byte| *byte == b',')
-            .any(is_websocket)
-    })
-}
-
-/// Whether this element of an `Upgrade` field asks for a WebSocket.
-pub(crate) fn is_websocket(token: &[u8]) -> bool {
-    token.trim_ascii().eq_ignore_ascii_case(b"websocket")
 }
 
 fn check_target(parts: &Parts) -> Result<(), Problem> {
@@ -186,16 +168,12 @@ mod tests {
     }
 
     #[test]
-    fn tunnels_and_websockets_are_told_so() {
+    fn tunnels_are_told_so() {
         let host = ("host", "a");
         assert_eq!(
             check(Version::HTTP_11, "CONNECT", "a:80", &[host]),
             Err(501)
         );
-        let upgrade = |value| check(Version::HTTP_11, "GET", "/", &[host, ("upgrade", value)]);
-        assert_eq!(upgrade("WebSocket"), Err(501));
-        assert_eq!(upgrade("h2c, websocket"), Err(501));
-        assert_eq!(upgrade("h2c"), Ok("a".to_owned()));
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub(crate) mod sniff;
 pub(crate) mod socket;
 pub(crate) mod stream;
 mod streams;
+mod takeover;
 mod tracked;
 
 use std::sync::Arc;
@@ -142,11 +143,15 @@ fn record(end: &End, pulse: &Pulse, peer: &Peer, shared: &Shared) {
     }
 }
 
-/// Whether the client is to know that its connection ends: we stop; or it has not sent all of the body, and we
-/// have refused how the body goes on, or the request, and would not read the rest of its body for
-/// nothing; or it waits to be asked for the body, and the answer is there without it (RFC 9110
-/// section 10.1.1). HTTP/2 has no need of it.
+/// Whether the client is to know that its connection ends: we stop; or it has not sent all of the
+/// body, and we have refused how the body goes on, or the request, and would not read the rest of
+/// its body for nothing; or it waits to be asked for the body, and the answer is there without it
+/// (RFC 9110 section 10.1.1). HTTP/2 has no need of it.
 fn closes<B>(response: &Response<B>, prospect: Prospect, pulse: &Pulse, flight: &Flight) -> bool {
+    // What follows a 101 is not HTTP's to close.
+    if response.status().is_informational() {
+        return false;
+    }
     let is_last = prospect.serial && pulse.is_parting();
     if !pulse.is_mid_body(flight) {
         return is_last;
@@ -164,24 +169,26 @@ pub(crate) struct Served<H> {
 }
 
 impl<H: Handler> Served<H> {
-    /// Answers one request.
+    /// Answers one request. On HTTP/2 it may be one for the stream itself.
     fn answer(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
+        stream: Option<Box<takeover::Stream>>,
     ) -> impl Future<Output = Result<Response<Tracked<H::Body>>, Abort>> + Send + use<H> {
         let handler = Arc::clone(&self.handler);
         let pulse = Arc::clone(&self.pulse);
         let peer = Arc::clone(&self.peer);
         // Before the first poll: hyper looks for the end of the stream between the two.
         let flight = Flight::begin(Arc::clone(&pulse));
+        let held_back = pulse.is_offered() && takeover::ask(&mut request);
         let (request, prospect) = Arriving::on(&pulse, request);
         // Boxed: hyper moves the future around several times before it polls it, and it is large.
         let answering = Box::pin(async move { handler.handle(request, peer).await });
         async move {
             let mut response = answering.await?;
-            // An interim status is never an answer, and 101 would hand the connection over.
-            if response.status().is_informational() {
-                return Err(Abort);
+            match stream {
+                None => takeover::settle(&mut response, held_back, &pulse)?,
+                Some(stream) => stream.settle(&mut response)?,
             }
             if closes(&response, prospect, &pulse, &flight) {
                 pulse.rest().close();

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+use tokio_util::sync::CancellationToken;
 
 /// What a server wants of its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +23,8 @@ pub(crate) enum Wish {
 pub(crate) struct Switch {
     wish: AtomicU8,
     changed: Notify,
+    /// The first change, for those who outlive the borrow.
+    leaving: CancellationToken,
 }
 
 impl Switch {
@@ -50,6 +53,11 @@ impl Switch {
         self.changed.notified()
     }
 
+    /// Cancelled when the wish is first raised.
+    pub(crate) fn leaving(&self) -> CancellationToken {
+        self.leaving.clone()
+    }
+
     /// Waits until the wish is at least this one. Cancel safe.
     pub(crate) async fn reached(&self, wish: Wish) {
         loop {
@@ -65,5 +73,6 @@ impl Switch {
     fn raise(&self, wish: Wish) {
         self.wish.fetch_max(wish as u8, Ordering::AcqRel);
         self.changed.notify_waiters();
+        self.leaving.cancel();
     }
 }

@@ -23,18 +23,34 @@ pub fn framing(bytes: &[u8], cuts: impl IntoIterator<Item = usize>) -> Framing {
     let (mut at, mut passed, mut refused) = (0, 0, None);
     for cut in cuts.into_iter().chain([usize::MAX]) {
         let rest = bytes.get(at..).unwrap_or_default();
-        let piece = rest.get(..cut).unwrap_or(rest);
-        match inspector.inspect(piece) {
-            // What was held back passes together with what follows it.
-            Ok(pass) if pass > 0 => passed = at + pass,
-            Ok(_) => {}
-            Err(violation) => {
-                if violation.pass > 0 {
-                    passed = at + violation.pass;
+        let mut piece = rest.get(..cut).unwrap_or(rest);
+        // All upgrades are refused, so that what follows them is HTTP.
+        loop {
+            inspector.go_on();
+            match inspector.inspect(piece) {
+                // What was held back passes together with what follows it.
+                Ok(pass) if pass > 0 => passed = at + pass,
+                Ok(_) => {}
+                Err(violation) => {
+                    if violation.pass > 0 {
+                        passed = at + violation.pass;
+                    }
+                    refused = Some(violation.refusal.reason);
+                    break;
                 }
-                refused = Some(violation.refusal.reason);
+            }
+            if !inspector.waits_for_answer() {
                 break;
             }
+            let taken = passed.saturating_sub(at);
+            piece = piece.get(taken..).unwrap_or_default();
+            at += taken;
+            if piece.is_empty() {
+                break;
+            }
+        }
+        if refused.is_some() {
+            break;
         }
         at += piece.len();
     }

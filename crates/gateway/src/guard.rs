@@ -12,6 +12,9 @@
 //!   and answers, or aborts what it had begun.
 //!
 //! Either way nothing that follows is ever read as a request.
+//!
+//! What follows a request for an upgrade is held back until that is answered. After a 101 it belongs
+//! to the other protocol ([`Guard::into_switched`]), otherwise it is the next request.
 
 pub(crate) mod bytes;
 mod chunk;
@@ -108,6 +111,14 @@ impl<S> Guard<S> {
         &self.inner
     }
 
+    /// The stream underneath, and what has been read of another protocol, if the last request asked
+    /// for an upgrade and has come whole.
+    pub(crate) fn into_switched(self) -> Option<(S, Vec<u8>)> {
+        let switched = self.refusal.is_none() && self.inspector.waits_for_answer();
+        let handed_on = self.held.free == 0;
+        (switched && handed_on).then_some((self.inner, self.held.bytes))
+    }
+
     /// The stream underneath.
     pub(crate) fn get_mut(&mut self) -> &mut S {
         &mut self.inner
@@ -123,6 +134,9 @@ impl<S> Guard<S> {
                 violation.pass
             }
         };
+        if self.inspector.take_offer() {
+            self.pulse.offer();
+        }
         let seen = &self.inspector;
         self.pulse
             .arrived(seen.requests(), seen.is_mid_head(), seen.is_mid_body());
@@ -167,6 +181,29 @@ impl<S: AsyncRead + Unpin> Guard<S> {
         Poll::Ready(Ok(pass > 0))
     }
 
+    /// Waits for the answer to an upgrade. What the client sends before it is held back, and read
+    /// no further than needed to see whether it leaves. Returns whether the stream has ended.
+    fn poll_offer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.pulse.is_offered_still(cx) {
+            if !self.held.bytes.is_empty() {
+                return Poll::Pending;
+            }
+            let mut space = [0; PIECE_BYTES];
+            let mut buf = ReadBuf::new(&mut space);
+            ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buf))?;
+            self.held.bytes.extend_from_slice(buf.filled());
+            return match buf.filled() {
+                [] => Poll::Ready(Ok(true)),
+                _ => Poll::Pending,
+            };
+        }
+        self.inspector.go_on();
+        let held = std::mem::take(&mut self.held.bytes);
+        self.held.free = self.inspect(&held);
+        self.held.bytes = held;
+        Poll::Ready(Ok(false))
+    }
+
     /// Reads on in a head that came in pieces. Returns whether the stream has ended.
     fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut space = [0; PIECE_BYTES];
@@ -202,6 +239,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
                 return Poll::Pending;
             }
             let done = match self.held.bytes.is_empty() {
+                _ if self.inspector.waits_for_answer() => ready!(self.poll_offer(cx))?,
                 true => ready!(self.poll_direct(cx, buf))?,
                 false => ready!(self.poll_held(cx))?,
             };

@@ -38,6 +38,7 @@ pub mod testing;
 mod ticket;
 mod tls;
 mod trusted;
+mod upgrade;
 
 pub use load::Counted;
 pub use options::Options;

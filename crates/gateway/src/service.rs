@@ -14,6 +14,7 @@ use raincheck_core::prefer::Prefer;
 use raincheck_core::problem::{Problem, ProblemCode};
 use raincheck_core::rate::Rate;
 use raincheck_core::route::{KeyUse, Mode, Route, RouteTable};
+use raincheck_exchange::upgrade::Asked;
 use raincheck_exchange::{Payload, answer, replay};
 use raincheck_runner::Runner;
 use raincheck_runner::accept::Accepted;
@@ -28,7 +29,7 @@ use crate::load::{Admitted, Counted, Load};
 use crate::options::Options;
 use crate::rewrite::{ByItself, Edge};
 use crate::server::{Abort, Arriving, Handler, Peer};
-use crate::{check, forward, keepalive, origin, refusals, rewrite};
+use crate::{check, forward, keepalive, origin, refusals, rewrite, upgrade};
 
 /// Requests that are answered here and not by a route: the job API, put in front by the binary.
 pub trait Local: Send + Sync + 'static {
@@ -127,6 +128,12 @@ impl Service {
             return leave;
         }
         let route = route(&routes, &parts, &host)?;
+        if let Some(asked) = parts.extensions.get::<Asked>()
+            && asked.names("websocket")
+        {
+            let detail = "this gateway does not pass on WebSockets";
+            return Err(Problem::new(ProblemCode::UpgradeNotSupported, detail));
+        }
         *edge = Edge::of_route(&route, &parts);
         let answer = match routes.is_guarded() {
             true => self.check_access(&routes, &route, &host, &parts, &peer),
@@ -302,19 +309,23 @@ impl Handler for Service {
 
     async fn handle(
         &self,
-        request: Request<Arriving>,
+        mut request: Request<Arriving>,
         peer: Arc<Peer>,
     ) -> Result<Response<Counted<Payload>>, Abort> {
+        let unfolded = upgrade::unfold(&mut request, &**self.runner.ambient());
         let method = request.method().clone();
         let above_guard = (request.version() == Version::HTTP_2).then(|| peer.clone());
         let mut edge = None;
-        let (admitted, answered) = match self.admit(request.uri().path()) {
+        let (admitted, mut answered) = match self.admit(request.uri().path()) {
             Ok(admitted) => (admitted, self.serve(request, peer, &mut edge).await),
             Err(problem) => {
                 refusals::say(&peer, problem.code, &problem.detail);
                 (None, Err(problem))
             }
         };
+        if unfolded {
+            answered = answered.and_then(upgrade::fold);
+        }
         let mut response = answered.unwrap_or_else(|problem| {
             self.runner.metrics().problem(problem.code);
             if let Some(peer) = above_guard

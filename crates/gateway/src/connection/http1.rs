@@ -12,6 +12,7 @@ use super::close::close;
 use super::drive::{End, Leave, drive};
 use super::sniff::Sniffed;
 use super::socket::{Socket, Wire};
+use super::takeover;
 use crate::guard::Guard;
 use crate::guard::inspect::Limits;
 use crate::server::{Handler, ServerOptions, Shared};
@@ -32,7 +33,7 @@ pub(super) async fn serve<H: Handler, S: Wire>(
     let guard = Guard::new(socket, Limits::from(options), Arc::clone(&pulse));
     let can_give = !guard.get_ref().says_goodbye();
     let wait = || shared.last_wait(can_give);
-    let service = service_fn(|request| served.answer(request));
+    let service = service_fn(|request| served.answer(request, None));
     let mut conn = builder(options).serve_connection(TokioIo::new(guard), service);
     let end = drive(
         Pin::new(&mut conn),
@@ -44,6 +45,10 @@ pub(super) async fn serve<H: Handler, S: Wire>(
     .await;
     let parts = conn.into_parts();
     let unread = !parts.read_buf.is_empty();
+    if let (End::Done, false, Some(takeover)) = (&end, unread, pulse.takeover()) {
+        // Boxed: few connections get here.
+        return Box::pin(takeover::run(parts.io.into_inner(), takeover, shared)).await;
+    }
     if let (End::Released, false, Some(heir)) = (&end, unread, shared.heir.get()) {
         let socket = parts.io.into_inner().into_idle();
         if let Some(socket) = socket.and_then(Socket::give) {

@@ -14,6 +14,7 @@ use super::pulse::Phase;
 use super::sniff::Sniffed;
 use super::socket::{Socket, Wire};
 use super::streams::{PacedBody, Streams};
+use super::takeover;
 use crate::server::{Handler, ServerOptions, Shared};
 
 /// What one connection may send us before we take any of it.
@@ -38,9 +39,10 @@ pub(super) async fn serve<H: Handler, S: Wire>(
     let socket = Socket::new(stream, first, Arc::clone(&pulse));
     let streams = Streams::new(shared.options.write_idle_timeout);
     let builder = builder(&shared.options, streams.clone());
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request| {
         let pace = streams.begin();
-        let answer = served.answer(request);
+        let stream = takeover::Stream::ask(&mut request, &served.pulse, shared);
+        let answer = served.answer(request, stream);
         async move {
             answer
                 .await
@@ -80,6 +82,7 @@ fn builder(options: &ServerOptions, streams: Streams) -> Builder<Streams> {
     let mut builder = Builder::new(streams);
     builder
         .timer(TokioTimer::new())
+        .enable_connect_protocol()
         .max_concurrent_streams(options.h2_streams_max)
         .max_header_list_size(list_bytes)
         .initial_connection_window_size(CONNECTION_WINDOW)

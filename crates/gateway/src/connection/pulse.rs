@@ -4,8 +4,10 @@
 //! own; so these are plain relaxed atomics, and cost nothing on the way.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Waker};
+
+use raincheck_exchange::upgrade::Takeover;
 
 use super::arriving::Rest;
 
@@ -34,7 +36,11 @@ pub(crate) struct Pulse {
     parting: AtomicBool,
     /// Whether nothing is read any more between two requests.
     passing: AtomicBool,
-    /// Whoever waits for the answers that come before a refusal.
+    /// Whether the last request asks for an upgrade and is not answered.
+    offered: AtomicBool,
+    /// Who takes over the connection after its last answer.
+    takeover: OnceLock<Takeover>,
+    /// Whoever waits for the answers that come before a refusal, or for that to an upgrade.
     parked: Mutex<Option<Waker>>,
     /// What nobody has read of the last one's body.
     rest: Rest,
@@ -159,6 +165,41 @@ impl Pulse {
     /// Whether nothing more is read from this client.
     pub(crate) fn is_refused(&self) -> bool {
         self.refused.load(Relaxed)
+    }
+
+    /// Notes that the last request asks for an upgrade.
+    pub(crate) fn offer(&self) {
+        self.offered.store(true, Relaxed);
+    }
+
+    /// Whether a request that asks for an upgrade has arrived and is not answered.
+    pub(crate) fn is_offered(&self) -> bool {
+        self.offered.load(Relaxed)
+    }
+
+    /// The same. The task is woken when that may have changed.
+    pub(crate) fn is_offered_still(&self, cx: &Context<'_>) -> bool {
+        *self.parked() = Some(cx.waker().clone());
+        self.is_offered()
+    }
+
+    /// Notes that the upgrade was refused.
+    pub(crate) fn keep(&self) {
+        self.offered.store(false, Relaxed);
+        if let Some(waker) = self.parked().take() {
+            waker.wake();
+        }
+    }
+
+    /// Notes that the upgrade was granted. Nothing more is read as HTTP.
+    pub(crate) fn hand_over(&self, takeover: Takeover) {
+        // A second one cannot be: hyper reads no further request.
+        _ = self.takeover.set(takeover);
+    }
+
+    /// Who takes over the connection, if somebody does.
+    pub(crate) fn takeover(&self) -> Option<&Takeover> {
+        self.takeover.get()
     }
 
     /// Notes that the connection ends because of a flood of frames.

@@ -15,15 +15,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::rt::Executor;
+use tokio::task::{Id, try_id};
 use tokio::time::Sleep;
 
 /// Runs the streams of one connection.
 #[derive(Debug, Clone)]
 pub(super) struct Streams {
     patience: Duration,
-    /// The stream whose request was just given to the handler: hyper hands us its task next.
-    begun: Arc<Mutex<Option<Arc<Pace>>>>,
+    /// The stream whose request was just given to the handler: the task that did so hands us the
+    /// stream's next. Streams that go on in another protocol hand us one of their own.
+    begun: Arc<Mutex<Option<Begun>>>,
 }
+
+/// A stream that has no task yet, and the task that will make it.
+type Begun = (Option<Id>, Arc<Pace>);
 
 /// How the answer of one stream gets on.
 #[derive(Debug, Default)]
@@ -47,7 +52,7 @@ impl Streams {
     pub(super) fn begin(&self) -> Arc<Pace> {
         let pace = Arc::<Pace>::default();
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        *begun = Some(Arc::clone(&pace));
+        *begun = Some((try_id(), Arc::clone(&pace)));
         pace
     }
 }
@@ -55,9 +60,10 @@ impl Streams {
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, task: F) {
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = begun.take_if(|(by, _)| *by == try_id());
         tokio::spawn(Paced {
             task,
-            pace: begun.take().unwrap_or_default(),
+            pace: begun.map(|(_, pace)| pace).unwrap_or_default(),
             patience: self.patience,
             seen: 0,
             timer: None,

@@ -5,7 +5,7 @@ use raincheck_core::problem::ProblemCode;
 
 use super::bytes::{has_control, is_target, token_len, trim};
 use super::refusal::Refusal;
-use crate::check::{default_port, is_websocket};
+use crate::check::default_port;
 use crate::host::Host;
 
 /// Bytes of a method. The longest registered one has 17.
@@ -20,10 +20,6 @@ const TARGET_HOST: Refusal = Refusal::malformed("the request target's host is no
 const CONNECT: Refusal = Refusal::new(
     ProblemCode::UpgradeNotSupported,
     "this gateway opens no tunnels",
-);
-const WEBSOCKET: Refusal = Refusal::new(
-    ProblemCode::UpgradeNotSupported,
-    "this gateway does not pass on WebSockets",
 );
 const FOLDED: Refusal = Refusal::malformed("a field line begins with a blank");
 const NAME: Refusal = Refusal::malformed("a field name is not a token followed by a colon");
@@ -58,6 +54,7 @@ pub(super) struct Head {
     has_host: bool,
     length: Option<u64>,
     is_chunked: bool,
+    has_upgrade: bool,
 }
 
 /// What follows a head.
@@ -137,7 +134,10 @@ impl Head {
         // The length tells almost all fields apart from these four.
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => self.host(value),
-            7 if name.eq_ignore_ascii_case(b"upgrade") => upgrade(value),
+            7 if name.eq_ignore_ascii_case(b"upgrade") => {
+                self.has_upgrade = true;
+                Ok(())
+            }
             14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value),
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.transfer_encoding(value),
             _ => Ok(()),
@@ -188,6 +188,11 @@ impl Head {
         Ok(())
     }
 
+    /// Whether what follows the request may be no HTTP. HTTP/1.0 has no upgrades.
+    pub(super) fn offers(&self) -> bool {
+        self.has_upgrade && !self.is_http10
+    }
+
     /// What follows the head, now that it has ended.
     pub(super) fn end(&self) -> Result<Framing, Refusal> {
         if !self.has_host && !self.is_http10 {
@@ -225,15 +230,6 @@ fn split(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
         return Err(VALUE);
     }
     Ok((name, value))
-}
-
-/// An upgrade may be ignored, and is; but a client that asks for a WebSocket goes on with bytes that
-/// are no requests.
-fn upgrade(value: &[u8]) -> Result<(), Refusal> {
-    match value.split(|byte| *byte == b',').any(is_websocket) {
-        true => Err(WEBSOCKET),
-        false => Ok(()),
-    }
 }
 
 fn number(digits: &[u8]) -> Option<u64> {

@@ -70,6 +70,8 @@ enum State {
     /// The line end after a chunk.
     ChunkEnd,
     Trailers,
+    /// Nothing before the answer to an upgrade is known: the bytes may be those of another protocol.
+    Offer,
 }
 
 /// Follows one connection's requests. After a violation it must not be asked again.
@@ -85,6 +87,8 @@ pub(crate) struct Inspector {
     fields: usize,
     extension_bytes: usize,
     requests: u64,
+    /// Whether a head with an upgrade has ended that nobody was told of.
+    offers: bool,
 }
 
 /// A broken rule, and how many of the inspected bytes may pass all the same: none of a refused head.
@@ -106,6 +110,24 @@ impl Inspector {
             fields: 0,
             extension_bytes: 0,
             requests: 0,
+            offers: false,
+        }
+    }
+
+    /// Whether a head has ended that asks for an upgrade. Says so once.
+    pub(crate) fn take_offer(&mut self) -> bool {
+        std::mem::take(&mut self.offers)
+    }
+
+    /// Whether nothing is looked at before the answer to an upgrade is known.
+    pub(crate) fn waits_for_answer(&self) -> bool {
+        self.state == State::Offer
+    }
+
+    /// The upgrade was refused: what follows is the next request.
+    pub(crate) fn go_on(&mut self) {
+        if self.state == State::Offer {
+            self.state = State::RequestLine;
         }
     }
 
@@ -120,7 +142,10 @@ impl Inspector {
 
     /// Whether a body has begun and not ended.
     pub(crate) fn is_mid_body(&self) -> bool {
-        !matches!(self.state, State::RequestLine | State::Fields)
+        !matches!(
+            self.state,
+            State::RequestLine | State::Fields | State::Offer
+        )
     }
 
     /// Whether the last request was HTTP/1.0, whose answer may end with nothing but the connection.
@@ -139,12 +164,16 @@ impl Inspector {
     }
 
     /// Looks at the next bytes of the stream. Returns how many of them may pass: all but those of a
-    /// head that has not ended, so that hyper never sees a part of one.
+    /// head that has not ended, so that hyper never sees a part of one, and those after a request
+    /// for an upgrade.
     pub(crate) fn inspect(&mut self, bytes: &[u8]) -> Result<usize, Violation> {
         // Where the head that is being read, or the line of a body, began as far as it lies in here.
         let mut unit = 0;
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            if self.state == State::Offer {
+                return Ok(at);
+            }
             if self.line.is_empty() && self.state != State::Fields {
                 unit = at;
             }
@@ -233,7 +262,7 @@ impl Inspector {
                 head::trailer(line)?;
                 State::Trailers
             }
-            (State::Length(_) | State::Chunk(_), _) => self.state,
+            (State::Length(_) | State::Chunk(_) | State::Offer, _) => self.state,
         };
         Ok(())
     }
@@ -256,6 +285,7 @@ impl Inspector {
     fn end_of_head(&mut self) -> Result<State, Refusal> {
         let framing = self.head.end()?;
         self.requests += 1;
+        self.offers |= self.head.offers();
         self.begin_section();
         Ok(match framing {
             Framing::Nothing => self.next_request(),
@@ -267,7 +297,10 @@ impl Inspector {
     fn next_request(&mut self) -> State {
         self.begin_section();
         self.extension_bytes = 0;
-        State::RequestLine
+        match self.head.offers() {
+            true => State::Offer,
+            false => State::RequestLine,
+        }
     }
 
     fn begin_section(&mut self) {

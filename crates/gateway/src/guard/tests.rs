@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use raincheck_core::problem::ProblemCode;
 
-use super::inspect::{Inspector, Limits};
+use super::inspect::{Inspector, Limits, Violation};
 use super::refusal::Refusal;
 use crate::server::ServerOptions;
 
@@ -22,6 +22,23 @@ fn limits() -> Limits {
     Limits::from(&ServerOptions::default())
 }
 
+/// Inspects a piece of a stream on which all upgrades are refused.
+fn on_to_the_end(inspector: &mut Inspector, piece: &[u8]) -> Result<usize, Violation> {
+    let mut at = 0;
+    loop {
+        inspector.go_on();
+        let rest = &piece[at..];
+        let pass = inspector.inspect(rest).map_err(|violation| Violation {
+            pass: at + violation.pass,
+            ..violation
+        })?;
+        at += pass;
+        if at == piece.len() || !inspector.waits_for_answer() {
+            return Ok(at);
+        }
+    }
+}
+
 /// Inspects a stream in pieces of these lengths, the rest in one.
 fn inspect_in(bytes: &[u8], cuts: &[usize]) -> Seen {
     let mut inspector = Inspector::new(limits());
@@ -30,7 +47,7 @@ fn inspect_in(bytes: &[u8], cuts: &[usize]) -> Seen {
     for cut in cuts.iter().copied().chain([usize::MAX]) {
         let (piece, after) = rest.split_at(cut.min(rest.len()));
         rest = after;
-        if let Err(violation) = inspector.inspect(piece) {
+        if let Err(violation) = on_to_the_end(&mut inspector, piece) {
             assert!(violation.pass <= piece.len());
             refusal = Some(violation.refusal);
             break;
@@ -223,18 +240,42 @@ fn exactly_one_valid_host_is_needed() {
 }
 
 #[test]
-fn nothing_follows_a_tunnel_or_a_websocket() {
+fn nothing_follows_a_tunnel() {
+    let connect = "CONNECT x:80 HTTP/1.1\r\nhost: x\r\n\r\n";
     let next = "GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
-    for request in [
-        "CONNECT x:80 HTTP/1.1\r\nhost: x\r\n\r\n",
-        "GET / HTTP/1.1\r\nhost: x\r\nUpgrade: h2c, WebSocket\r\n\r\n",
-    ] {
-        let seen = inspect(format!("{request}{next}").as_bytes());
-        assert_eq!(
-            (seen.refusal.map(|r| r.code), seen.requests),
-            (UNSUPPORTED, 0)
-        );
+    let seen = inspect(format!("{connect}{next}").as_bytes());
+    assert_eq!(
+        (seen.refusal.map(|r| r.code), seen.requests),
+        (UNSUPPORTED, 0)
+    );
+}
+
+#[test]
+fn what_follows_an_upgrade_is_not_looked_at_before_its_answer() {
+    let upgrade = "PUT / HTTP/1.1\r\nhost: x\r\nUPGRADE: any\r\ncontent-length: 2\r\n\r\nhi";
+    for rest in ["GET / HTTP/1.1\r\nhost: x\r\n\r\n", "\0\x01\n\n"] {
+        let stream = format!("{upgrade}{rest}");
+        for cut in 0..stream.len() {
+            let (first, second) = stream.as_bytes().split_at(cut);
+            let mut inspector = Inspector::new(limits());
+            let mut passed = 0;
+            for (at, piece) in [(0, first), (cut, second)] {
+                match inspector.inspect(piece).unwrap() {
+                    0 => {}
+                    pass => passed = at + pass,
+                }
+            }
+            assert_eq!(passed, upgrade.len(), "{cut}");
+            assert!(inspector.waits_for_answer() && inspector.take_offer());
+            assert!(!inspector.is_mid_head() && !inspector.is_mid_body());
+            inspector.go_on();
+            let seen = inspector.inspect(rest.as_bytes()).is_ok();
+            assert_eq!(seen, rest.starts_with("GET"), "{cut}");
+        }
     }
+    // HTTP/1.0 knows of no upgrades.
+    let old = "GET / HTTP/1.0\r\nhost: x\r\nupgrade: any\r\n\r\n";
+    assert_eq!(inspect(old.repeat(2).as_bytes()).requests, 2);
 }
 
 #[test]

@@ -8,4 +8,5 @@ mod http2;
 mod per_client;
 mod rig;
 mod slow;
+mod switch;
 mod unread;

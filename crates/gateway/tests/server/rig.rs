@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
+use raincheck_exchange::upgrade::{Asked, switch};
 use raincheck_gateway::server::{
     Abort, Arriving, Bound, BoxError, Front, Handler, Peer, Server, ServerHandle, ServerOptions,
 };
@@ -137,6 +138,12 @@ impl Handler for Paths {
                 *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
                 return Ok(response);
             }
+            "/loud" | "/polite" if request.extensions().get::<Asked>().is_some() => {
+                // Only now may the client go on, however early it did.
+                self.waiting.add_permits(1);
+                self.release.notified().await;
+                return Ok(switched(request.uri().path() == "/polite"));
+            }
             "/broken" => Answer::Broken(0),
             "/halves" => {
                 let release = Arc::clone(&self.release);
@@ -148,6 +155,27 @@ impl Handler for Paths {
         };
         Ok(Response::new(answer))
     }
+}
+
+/// Goes on in a protocol of its own: what the client sends comes back in capitals, or a goodbye
+/// when the server leaves.
+fn switched(polite: bool) -> Response<Answer> {
+    let response = switch("capitals", move |mut io| async move {
+        let mut bytes = [0; 64];
+        if polite {
+            io.leaving().await;
+            let _ = io.write_all(b"bye").await;
+        }
+        while !polite
+            && let Ok(count) = io.read(&mut bytes).await
+            && count > 0
+        {
+            bytes.make_ascii_uppercase();
+            let _ = io.write_all(&bytes[..count]).await;
+        }
+        let _ = io.shutdown().await;
+    });
+    response.map(|_| Answer::text(""))
 }
 
 async fn echo(body: Arriving) -> Response<Answer> {
