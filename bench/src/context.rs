@@ -34,6 +34,8 @@ pub struct Context {
     pub queued: u64,
     /// Bytes of a large body.
     pub body: u64,
+    /// Requests held at once.
+    pub held: Vec<usize>,
 }
 
 impl Context {
@@ -70,6 +72,7 @@ impl Context {
             connections: options.connections.clone(),
             queued: options.queued,
             body: options.body_mib << 20,
+            held: options.held.clone(),
         })
     }
 

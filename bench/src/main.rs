@@ -43,6 +43,9 @@ struct Options {
     /// MiB of the large bodies.
     #[arg(long, default_value_t = 2048)]
     body_mib: u64,
+    /// Numbers of requests that are held at once; fewer where descriptors do not allow them.
+    #[arg(long, value_delimiter = ',', default_values_t = [10_000, 50_000])]
+    held: Vec<usize>,
     /// Measures raincheck alone.
     #[arg(long)]
     no_peer: bool,

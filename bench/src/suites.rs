@@ -4,6 +4,7 @@ mod accept;
 mod auto;
 mod bodies;
 mod duplicates;
+mod held;
 mod life;
 mod relay;
 mod start;
@@ -14,7 +15,7 @@ use crate::context::Context;
 use crate::report::Section;
 
 /// The suites in the order in which they run and are reported.
-pub const NAMES: [&str; 7] = [
+pub const NAMES: [&str; 8] = [
     "relay",
     "accept",
     "life",
@@ -22,6 +23,7 @@ pub const NAMES: [&str; 7] = [
     "bodies",
     "start",
     "duplicates",
+    "held",
 ];
 
 /// The body of a small request.
@@ -37,6 +39,7 @@ pub async fn run(name: &str, context: &Context) -> Result<Section> {
         "bodies" => bodies::run(context).await,
         "start" => start::run(context).await,
         "duplicates" => duplicates::run(context).await,
+        "held" => held::run(context).await,
         other => bail!("there is no suite {other}"),
     }
 }
