@@ -10,12 +10,17 @@ pub(crate) fn live() -> Response<Payload> {
     answer::json(StatusCode::OK, &json!({ "status": "live" }))
 }
 
-/// New requests are welcome; 503 while draining or when the store takes no changes.
+/// New requests are welcome; 503 while draining or when the store takes no changes. With a store
+/// that has no room requests are still relayed, so that is 200 with another word.
 pub(crate) fn ready(runner: &Runner) -> Response<Payload> {
-    let (status, word, why) = match (runner.store().fault(), runner.is_draining()) {
+    let store = runner.store();
+    let (status, word, why) = match (store.fault(), runner.is_draining()) {
         (Some(why), _) => (StatusCode::SERVICE_UNAVAILABLE, "failed", Some(why)),
         (None, true) => (StatusCode::SERVICE_UNAVAILABLE, "draining", None),
-        (None, false) => (StatusCode::OK, "ready", None),
+        (None, false) => match store.lacks_room() {
+            Some(why) => (StatusCode::OK, "full", Some(why)),
+            None => (StatusCode::OK, "ready", None),
+        },
     };
     let document = json!({ "status": word, "why": why, "in_flight": runner.in_flight() });
     answer::json(status, &document)

@@ -23,13 +23,17 @@ impl Shared {
     /// Whether the end is durable, or another came first.
     pub(crate) async fn settle(&self, job: &Job, result: Result<Recorded, Failure>) -> bool {
         let mut wait = WAIT;
-        for _ in 0..TRIES {
+        for tried in 0..TRIES {
             match self.try_settle(job, &result).await {
                 Ok(()) => return true,
                 Err(error) if is_final(&error) => return true,
                 Err(error) if self.store.fault().is_some() => {
                     tracing::error!(job = %job.id(), %error, "an answer could not be stored");
                     return false;
+                }
+                // A store without room says so itself, once for all jobs.
+                Err(error) if tried > 0 || is_full(&error) => {
+                    tracing::debug!(job = %job.id(), %error, tried, "an answer is not stored yet");
                 }
                 Err(error) => {
                     tracing::warn!(job = %job.id(), %error, "an answer is not stored yet");
@@ -86,6 +90,11 @@ impl Shared {
             }
         }
     }
+}
+
+/// Whether there is no room.
+pub(crate) fn is_full(error: &Error) -> bool {
+    matches!(error, Error::Store(StoreError::Full(_)))
 }
 
 /// Whether this attempt has nothing more to say.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use raincheck_core::job::Event;
 use raincheck_store::{Change, Error as StoreError, Overdue};
 
+use crate::settle::is_full;
 use crate::together::all;
 use crate::{Error, Shared};
 
@@ -22,6 +23,10 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         let wait = match shared.sweep_once().await {
             Ok(swept) if swept == BATCH => Duration::ZERO,
             Ok(_) => shared.until_next_overdue().await.clamp(PAUSE, ROUND),
+            Err(error) if is_full(&error) => {
+                tracing::debug!(%error, "expired jobs wait for room to be forgotten");
+                ROUND
+            }
             Err(error) => {
                 tracing::error!(%error, "the sweep of expired jobs failed; it will be tried again");
                 ROUND

@@ -78,6 +78,16 @@ impl Prepared {
         }
     }
 
+    /// Whether it makes room, now or once its retention is over, and needs hardly any itself.
+    pub(crate) fn makes_room(&self) -> bool {
+        match self {
+            Self::Put(put) => {
+                put.from.is_some() && put.response.is_none() && put.job.status().is_finished()
+            }
+            Self::Delete { .. } => true,
+        }
+    }
+
     /// The files it refers to.
     pub(crate) fn files(&self) -> impl Iterator<Item = BodyId> {
         let (request, response) = match self {

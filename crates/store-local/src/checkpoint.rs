@@ -154,6 +154,8 @@ fn move_pages(conn: &Connection, fault: &Fault) -> bool {
                 // The other one is at it.
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {}
                 Some(ErrorCode::SystemIoFailure) => fault.raise(&format!("{FAILED}: {error}")),
+                // A store without room says so when a change fails.
+                Some(ErrorCode::DiskFull) => tracing::debug!(%error, "{FAILED}"),
                 _ => tracing::warn!(%error, "{FAILED}"),
             }
             false

@@ -56,6 +56,11 @@ impl Layout {
         self.root.join("jobs.db-shm")
     }
 
+    /// Room that is kept for making room.
+    pub(crate) fn reserve(&self) -> PathBuf {
+        self.root.join("reserve")
+    }
+
     /// Held by the process that serves this directory.
     pub(crate) fn lock(&self) -> PathBuf {
         self.root.join("lock")

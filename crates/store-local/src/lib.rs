@@ -27,6 +27,7 @@ mod open;
 mod queue;
 mod reader;
 mod recent;
+mod reserve;
 mod room;
 mod row;
 mod schema;
@@ -323,6 +324,10 @@ impl Store for LocalStore {
 
     fn fault(&self) -> Option<String> {
         self.shared.fault.reason()
+    }
+
+    fn lacks_room(&self) -> Option<String> {
+        self.shared.lack.reason()
     }
 
     fn faulted(&self) -> Pin<Box<dyn Future<Output = String> + Send + '_>> {

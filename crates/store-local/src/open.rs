@@ -25,6 +25,7 @@ use crate::ledger::{Books, Ledger};
 use crate::lock::Lock;
 use crate::reader::Readers;
 use crate::recent::Recent;
+use crate::reserve::{self, Lack, Reserve};
 use crate::shared::Shared;
 use crate::threads::Threads;
 use crate::{connection, log, migrate, room, row, writer};
@@ -42,6 +43,7 @@ pub(crate) fn open(root: &Path, options: &Options) -> Result<Opened, OpenError> 
     let layout = Layout::new(root);
     files::create_dir(root).map_err(|error| OpenError::of_io(root, &error))?;
     let lock = Lock::take(root, &layout.lock())?;
+    reserve::give_up(&layout.reserve());
     check_log(&layout)?;
     room::check(&layout)?;
     let (index, conn) = database(&layout, options)?;
@@ -108,6 +110,7 @@ fn shared(layout: &Layout, books: Books, options: &Options) -> Result<Arc<Shared
     let registry = Registry::new(bodies.clone()).map_err(failed)?;
     Ok(Arc::new(Shared {
         fault: Arc::new(Fault::new()),
+        lack: Lack::new(options.metrics.clone()),
         ledger: Ledger::new(books),
         recent: Recent::default(),
         leases: Leases::default(),
@@ -184,7 +187,9 @@ fn start(
     let looker = connection::reader(&path).map_err(of_engine)?;
     let keep = files::private(&layout.keep_lock()).map_err(of_io)?;
     // Should one of them not start, those before it end with what they share.
-    threads.writer = Some(writer::start(conn, shared, inbox, routes).map_err(of_io)?);
+    let reserve = Reserve::at(layout.reserve());
+    let writer = writer::start(conn, reserve, shared, inbox, routes);
+    threads.writer = Some(writer.map_err(of_io)?);
     let checkpoints = checkpoint::start(mover, &shared.checkpoints, &shared.fault);
     threads.checkpoint = Some(checkpoints.map_err(of_io)?);
     threads.sweep = Some(sweep::start(shared, looker, keep).map_err(of_io)?);

@@ -90,6 +90,12 @@ pub(crate) fn is_out(path: &Path) -> bool {
     Left::of(dir).is_ok_and(Left::is_nothing)
 }
 
+/// Whether the disk on which the file `path` is, or should be, has so many bytes left.
+pub(crate) fn has(path: &Path, bytes: u64) -> bool {
+    let dir = path.parent().unwrap_or(path);
+    Left::of(dir).is_ok_and(|left| left.has(bytes) && left.files != Some(0))
+}
+
 /// Gives every byte of an index that the engine has open its block on the disk.
 ///
 /// The file must stay open for as long as any connection of this process: closing it would let go

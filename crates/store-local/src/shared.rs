@@ -15,11 +15,13 @@ use crate::error;
 use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::recent::Recent;
+use crate::reserve::Lack;
 
 /// What the parts of an open store share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) fault: Arc<Fault>,
+    pub(crate) lack: Lack,
     pub(crate) ledger: Ledger,
     pub(crate) recent: Recent,
     pub(crate) leases: Leases,

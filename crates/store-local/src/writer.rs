@@ -7,6 +7,7 @@
 //! per change under load and costs a lone client nothing.
 
 mod apply;
+mod full;
 mod keys;
 pub(crate) mod linger;
 mod vacuum;
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 use crate::change::{Effect, Prepared};
 use crate::error::{Reach, reach, words};
 use crate::inbox::{Handed, Inbox, Next};
+use crate::reserve::Reserve;
 use crate::shared::Shared;
 use apply::Routes;
 use linger::Linger;
@@ -39,6 +41,7 @@ const BATCHES: u32 = 1000;
 /// The writer's own things.
 struct Writer {
     conn: Connection,
+    reserve: Reserve,
     routes: Routes,
     shared: Arc<Shared>,
     inbox: Arc<Inbox>,
@@ -48,12 +51,14 @@ struct Writer {
 /// gives its connection back.
 pub(crate) fn start(
     conn: Connection,
+    reserve: Reserve,
     shared: &Arc<Shared>,
     inbox: &Arc<Inbox>,
     routes: HashMap<RouteName, u32>,
 ) -> std::io::Result<JoinHandle<Connection>> {
     let writer = Writer {
         conn,
+        reserve,
         routes: Routes::new(routes),
         shared: Arc::clone(shared),
         inbox: Arc::clone(inbox),
@@ -100,6 +105,7 @@ impl Writer {
                 }
                 Next::Idle => {
                     linger.idle();
+                    self.look_for_room();
                     let rested = idle == IDLE;
                     idle = if self.give_back_pages() { PAUSE } else { IDLE };
                     if rested {
@@ -123,12 +129,20 @@ impl Writer {
         if let Err(refusal) = self.shared.fault.check() {
             return answer_all(batch, &refusal);
         }
+        batch = self.admit(batch);
+        if batch.is_empty() {
+            return;
+        }
         let mut outcomes = Vec::with_capacity(batch.len());
         let began = Instant::now();
         let written = self.transaction(&batch, &mut outcomes);
         self.shared.metrics.commit(batch.len(), began.elapsed());
         match written {
-            Ok(()) => self.durable(batch, outcomes),
+            Ok(()) => {
+                let grows = !self.is_only_making_room(&batch);
+                self.durable(batch, outcomes);
+                self.written(grows);
+            }
             Err(error) => self.failed(batch, &error),
         }
     }
@@ -202,9 +216,7 @@ impl Writer {
                 }
             }
             Reach::Damage => self.refuse(batch, &store::Error::Corrupt(error.to_string())),
-            Reach::Full | Reach::Fault => {
-                self.refuse(batch, &store::Error::Full(error.to_string()))
-            }
+            Reach::Full | Reach::Fault => self.full(batch, &error.to_string()),
         }
     }
 

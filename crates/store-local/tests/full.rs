@@ -8,10 +8,11 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
-use raincheck_core::job::Status;
+use raincheck_core::job::{Event, Job, Status, apply};
 use raincheck_store::conformance::make::{self, at};
-use raincheck_store::{Change, Commit, Jobs, Store};
+use raincheck_store::{Body, Change, Commit, Error, Jobs, Put, Store};
 use raincheck_store_local::{BackupError, LocalStore, OpenError, Options, backup, verify};
 
 /// A small disk of its own; unmounted when dropped.
@@ -46,6 +47,13 @@ impl Disk {
         while file.write_all(&[1; 4096]).is_ok() {}
         let len = file.metadata().unwrap().len();
         file.set_len(len.saturating_sub(spare)).unwrap();
+    }
+
+    /// Takes what has become free meanwhile.
+    fn fill_rest(&self) {
+        let path = self.dir.path().join("filler");
+        let mut file = File::options().append(true).open(&path).unwrap();
+        while file.write_all(&[1; 4096]).is_ok() {}
     }
 
     fn free(&self) {
@@ -193,4 +201,87 @@ async fn a_disk_that_cannot_be_written_is_told() {
     ));
     let elsewhere = disk.dir.path().join("new");
     assert!(matches!(open(&elsewhere), Err(OpenError::ReadOnly { .. })));
+}
+
+/// Stores new jobs with requests of some bytes until there is no room for another; their states.
+async fn stuff(store: &LocalStore, from: u8) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    for number in from..=u8::MAX {
+        let transition = make::submitted(number, "r", at(5));
+        let job = transition.next.clone().unwrap();
+        let body = Body::Inline(make::bytes(6000));
+        let put = Put {
+            request: Some(Arc::new(make::request(body))),
+            ..make::put(transition)
+        };
+        match store.commit(Change::Put(Box::new(put))).await {
+            Ok(()) => jobs.push(job),
+            Err(Error::Full(_)) => return jobs,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    panic!("the disk never was full");
+}
+
+/// Cancels a job, and forgets it.
+async fn cancel_and_forget(store: &LocalStore, job: &Job) {
+    let cancelled = apply(job, &Event::Cancel, at(6)).unwrap();
+    let stored = cancelled.next.clone().unwrap();
+    let change = make::change(job.id(), cancelled);
+    store.commit(change).await.unwrap();
+    let change = Change::Delete {
+        job: job.id(),
+        from: stored.revision(),
+    };
+    store.commit(change).await.unwrap();
+}
+
+#[tokio::test]
+async fn jobs_can_be_cancelled_and_forgotten_on_a_full_disk() {
+    let disk = Disk::new();
+    let store = open(&disk.data()).unwrap();
+    let reserve = disk.data().join("reserve");
+    assert_eq!(fs::metadata(&reserve).unwrap().blocks() * 512, 1 << 20);
+    put(&store, 1).await;
+    disk.fill(400 << 10);
+    let jobs = stuff(&store, 2).await;
+    assert!(jobs.len() > 2, "only {}", jobs.len());
+    let why = store.lacks_room();
+    assert!(
+        why.as_deref().is_some_and(|why| why.contains("full")),
+        "{why:?}"
+    );
+    let more = make::put(make::submitted(254, "r", at(5)));
+    let more = Change::Put(Box::new(more));
+    // Those who free room are served although the rest of the disk is full, all of them.
+    for job in &jobs[2..] {
+        cancel_and_forget(&store, job).await;
+    }
+    // The pages that this has freed are room as well, if they are enough.
+    disk.fill_rest();
+    for job in &jobs[..2] {
+        cancel_and_forget(&store, job).await;
+    }
+    disk.free();
+    store.commit(more).await.unwrap();
+    assert_eq!(store.lacks_room(), None);
+    assert!(reserve.exists());
+    store.close().await.unwrap();
+    assert!(!reserve.exists());
+    let report = verify(disk.data()).unwrap();
+    assert!(report.is_whole(), "{report:?}");
+    assert_eq!(report.jobs, 2);
+}
+
+#[tokio::test]
+async fn what_a_dead_process_has_kept_is_room_for_the_next_start() {
+    let disk = Disk::new();
+    let store = open(&disk.data()).unwrap();
+    put(&store, 1).await;
+    store.close().await.unwrap();
+    fs::write(disk.data().join("reserve"), vec![0; 1 << 20]).unwrap();
+    disk.fill(512 << 10);
+    let store = open(&disk.data()).unwrap();
+    put(&store, 2).await;
+    store.close().await.unwrap();
 }

@@ -45,6 +45,12 @@ pub trait Store: Commit + Jobs + Idempotency + Queue + Deliveries + Bodies {
     /// The process must not go on acknowledging; it answers 503 and exits.
     fn fault(&self) -> Option<String>;
 
+    /// Why the engine has no room, if it has none: then it takes only changes that make some, and
+    /// refuses others with [`Error::Full`] until there is room again.
+    fn lacks_room(&self) -> Option<String> {
+        None
+    }
+
     /// Resolves when the engine has stopped taking changes; see [`Store::fault`].
     fn faulted(&self) -> Pin<Box<dyn Future<Output = String> + Send + '_>>;
 }

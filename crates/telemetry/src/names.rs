@@ -120,6 +120,14 @@ pub const COMMIT_CHANGES: Name = Name {
     meaning: "Changes that shared one commit.",
     since: "0.1.0",
 };
+/// A store without room.
+pub const STORE_FULL: Name = Name {
+    name: "raincheck_store_full",
+    kind: "gauge",
+    labels: "",
+    meaning: "1 while the store has no room and takes only what makes some, 0 otherwise.",
+    since: "0.1.0",
+};
 /// Open connections.
 pub const CONNECTIONS_OPEN: Name = Name {
     name: "raincheck_connections_open",
@@ -187,7 +195,7 @@ pub const UPSTREAM_EJECTIONS: Name = Name {
 };
 
 /// All of them.
-pub const ALL: [Name; 21] = [
+pub const ALL: [Name; 22] = [
     REQUESTS,
     REQUESTS_IN_FLIGHT,
     REQUESTS_SHED,
@@ -204,6 +212,7 @@ pub const ALL: [Name; 21] = [
     DUPLICATES,
     COMMIT_SECONDS,
     COMMIT_CHANGES,
+    STORE_FULL,
     CONNECTIONS_OPEN,
     CONNECTIONS,
     CONNECTIONS_REFUSED,

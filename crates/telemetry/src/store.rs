@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -22,6 +23,7 @@ const CHANGES: [f64; 7] = [1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0];
 pub struct StoreMetrics {
     seconds: Histogram,
     changes: Histogram,
+    full: Gauge,
 }
 
 impl Default for StoreMetrics {
@@ -29,6 +31,7 @@ impl Default for StoreMetrics {
         Self {
             seconds: Histogram::new(SECONDS),
             changes: Histogram::new(CHANGES),
+            full: Gauge::default(),
         }
     }
 }
@@ -41,9 +44,15 @@ impl StoreMetrics {
             .observe(f64::from(u32::try_from(changes).unwrap_or(u32::MAX)));
     }
 
+    /// Whether there is no room.
+    pub fn full(&self, is_full: bool) {
+        self.full.set(i64::from(is_full));
+    }
+
     pub(crate) fn register(&self, registry: &mut Registry) {
         register(registry, names::COMMIT_SECONDS, self.seconds.clone());
         register(registry, names::COMMIT_CHANGES, self.changes.clone());
+        register(registry, names::STORE_FULL, self.full.clone());
     }
 }
 

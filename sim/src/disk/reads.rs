@@ -217,6 +217,10 @@ impl Store for Disk {
         self.model.fault()
     }
 
+    fn lacks_room(&self) -> Option<String> {
+        self.model.lacks_room()
+    }
+
     fn faulted(&self) -> Pin<Box<dyn Future<Output = String> + Send + '_>> {
         self.model.faulted()
     }
