@@ -10,6 +10,7 @@ pub mod backend;
 pub mod bound;
 pub mod corpus;
 pub mod curl;
+pub mod cutter;
 pub mod dice;
 pub mod event;
 pub mod expect;

@@ -3,6 +3,7 @@
 pub(crate) mod cancel;
 pub(crate) mod chain;
 pub(crate) mod events;
+mod follow;
 pub(crate) mod list;
 pub(crate) mod progress;
 pub(crate) mod range;

@@ -17,7 +17,6 @@ pub(crate) fn unknown<'a>(query: Option<&'a str>, known: &[&str]) -> Option<&'a 
 }
 
 /// Whether a parameter is there at all.
-#[cfg(test)]
 pub(crate) fn has(query: Option<&str>, name: &str) -> bool {
     value(query, name).is_some()
 }

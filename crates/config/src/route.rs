@@ -44,6 +44,7 @@ pub(crate) struct Written {
     pub(crate) idle_timeout: Option<Given<OrNone>>,
     pub(crate) deadline: Option<Given<OrNone>>,
     pub(crate) on_disconnect: Option<Given<Choice<OnDisconnect>>>,
+    pub(crate) resume: Option<Given<bool>>,
     pub(crate) duplicates: WrittenDuplicates,
     pub(crate) concurrency: Option<Given<Count<u32>>>,
     pub(crate) queue: Option<Given<Count<u64>>>,
@@ -169,6 +170,7 @@ impl Written {
             idle_timeout: section.get("idle_timeout", findings),
             deadline: section.get("deadline", findings),
             on_disconnect: section.get("on_disconnect", findings),
+            resume: section.get("resume", findings),
             duplicates: WrittenDuplicates::read(&section, findings),
             concurrency: section.get("concurrency", findings),
             queue: section.get("queue", findings),
@@ -265,6 +267,8 @@ impl Written {
         set(&mut route.idle_timeout, &self.idle_timeout, |idle| idle.0);
         set(&mut route.deadline, &self.deadline, |deadline| deadline.0);
         set(&mut route.on_disconnect, &self.on_disconnect, |on| on.0);
+        set(&mut route.resume, &self.resume, |resume| resume);
+        route.resume &= route.mode != Mode::Async && route.hold_until == HoldUntil::Head;
         let on_disconnect = self.on_disconnect.as_ref().map(|given| given.value.0);
         route.duplicates = self.duplicates.resolve(on_disconnect);
         set(&mut route.concurrency, &self.concurrency, |count| count.0);

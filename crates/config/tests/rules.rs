@@ -92,6 +92,18 @@ fn bytes_come_before_an_edge_gives_up() {
 }
 
 #[test]
+fn resume_records_what_is_relayed_as_it_comes() {
+    let resume = |more: &str| found("", &format!("resume = true\n{more}"));
+    assert_eq!(resume(""), [""; 0]);
+    // What is recorded is a job, also on a sync route.
+    let of_jobs = "retention = \"1h\"\ndedupe = \"1m\"\non_disconnect = \"cancel\"";
+    assert_eq!(resume(&format!("mode = \"sync\"\n{of_jobs}")), [""; 0]);
+    for without in ["mode = \"async\"", "hold_until = \"complete\""] {
+        assert_eq!(resume(without), ["warning no_effect route.r.resume"]);
+    }
+}
+
+#[test]
 fn a_hold_is_shorter_than_the_timeout() {
     assert_eq!(found("", "hold = \"20m\""), ["error conflict route.r.hold"]);
     let both = "hold = \"30s\"\ntimeout = \"30s\"";

@@ -128,6 +128,12 @@ pub const RECEIVER_HEAD_BYTES: usize = 16 * 1024;
 pub const RECEIVER_BODY_BYTES: usize = 16 * 1024;
 /// Names that are resolved at a time for webhooks.
 pub const RESOLVING: usize = 128;
+/// Bytes of an event's own id by which a follower of its stream can resume; an event with a longer
+/// one gets one of ours.
+pub const EVENT_ID_BYTES: usize = 1024;
+/// Bytes of an answer of known length up to which it is relayed and not recorded where a route says
+/// `resume`: it is there at once, or can be had again.
+pub const RESUME_MIN_BYTES: u64 = 64 * 1024;
 /// Bytes below which an answer is not compressed: it would hardly get smaller.
 pub const COMPRESS_MIN_BYTES: u64 = 1024;
 /// Bytes of a file that a route answers with; it is kept in memory.

@@ -46,6 +46,9 @@ pub struct Route {
     pub deadline: Option<Duration>,
     /// What a client's going away does to an exchange without a ticket.
     pub on_disconnect: OnDisconnect,
+    /// Whether a streamed response is recorded from its first byte, so that a client which lost its
+    /// connection can go on where it was.
+    pub resume: bool,
     /// What becomes of requests that are repeated.
     pub duplicates: Duplicates,
     /// When to try again.
@@ -86,6 +89,7 @@ impl Route {
             idle_timeout: timeout,
             deadline: None,
             on_disconnect: OnDisconnect::Cancel,
+            resume: false,
             duplicates: Duplicates::default(),
             retry: RetryPolicy::default(),
             concurrency: 256,

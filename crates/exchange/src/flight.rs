@@ -2,14 +2,16 @@
 //! client waits, moved to the runner when the hold ends.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use raincheck_core::head::ResponseHead;
 use raincheck_core::outcome::Failure;
 use raincheck_store::Bodies;
 
-use crate::{Opened, Recorded, Recorder};
+use crate::{End, Follower, Opened, Recorded, Recorder, Recording};
 
 type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
 
@@ -21,8 +23,8 @@ pub const ATTENDED: Duration = Duration::from_millis(200);
 pub enum Flight {
     /// Waiting for the response head.
     ToHead(Boxed<Opened>),
-    /// Recording to the end.
-    ToEnd(Boxed<Recorded>),
+    /// Recording to the end, where others may read it.
+    ToEnd(Boxed<Recorded>, Option<Arc<Recording>>),
 }
 
 /// How far a flight got.
@@ -44,7 +46,8 @@ impl Flight {
         open: impl Future<Output = Result<Opened, Failure>> + Send + 'static,
         recorder: Recorder,
     ) -> Self {
-        Self::ToEnd(Box::pin(async move {
+        let recording = Arc::clone(recorder.recording());
+        let flight = Box::pin(async move {
             match open.await {
                 Ok(opened) => recorder.record(opened).await,
                 Err(failure) => {
@@ -52,24 +55,54 @@ impl Flight {
                     Err(failure)
                 }
             }
-        }))
+        });
+        Self::ToEnd(flight, Some(recording))
     }
 
     /// A flight whose end is known.
     pub fn landed(end: Result<Recorded, Failure>) -> Self {
-        Self::ToEnd(Box::pin(std::future::ready(end)))
+        Self::ending(std::future::ready(end))
     }
 
-    /// Goes on to the end of the response, wherever it is now.
+    /// A flight to an end that is recorded elsewhere.
+    pub fn ending(end: impl Future<Output = Result<Recorded, Failure>> + Send + 'static) -> Self {
+        Self::ToEnd(Box::pin(end), None)
+    }
+
+    /// Goes on to the end of the response, wherever it is now. `begun` is told of its recording as
+    /// soon as the head is known.
     ///
     /// # Errors
     /// The failure that ended the exchange.
-    pub async fn finish(self, bodies: &(impl Bodies + ?Sized)) -> Result<Recorded, Failure> {
+    pub async fn finish(
+        self,
+        bodies: &(impl Bodies + ?Sized),
+        begun: impl FnOnce(&ResponseHead, &Arc<Recording>),
+    ) -> Result<Recorded, Failure> {
         match self {
-            Self::ToEnd(flight) => attend(flight).await,
-            Self::ToHead(flight) => Recorder::new(bodies).record(attend(flight).await?).await,
+            Self::ToEnd(flight, None) => attend(flight).await,
+            Self::ToEnd(flight, Some(recording)) => {
+                let mut flight = pin!(attend(flight));
+                tokio::select! {
+                    biased;
+                    end = &mut flight => return end,
+                    Ok(head) = known(&recording) => begun(&head, &recording),
+                }
+                flight.await
+            }
+            Self::ToHead(flight) => {
+                let opened = attend(flight).await?;
+                let recorder = Recorder::new(bodies);
+                recorder.begin(&opened.head);
+                begun(&opened.head, recorder.recording());
+                recorder.record(opened).await
+            }
         }
     }
+}
+
+async fn known(recording: &Arc<Recording>) -> Result<ResponseHead, End> {
+    Follower::new(recording, 0).head().await
 }
 
 /// Polls again once nobody else does, so that the flight sets the timer of its total time.
@@ -86,7 +119,7 @@ impl Future for Flight {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.get_mut() {
             Self::ToHead(flight) => flight.as_mut().poll(cx).map_ok(Landed::Opened),
-            Self::ToEnd(flight) => flight.as_mut().poll(cx).map_ok(Landed::Recorded),
+            Self::ToEnd(flight, _) => flight.as_mut().poll(cx).map_ok(Landed::Recorded),
         }
     }
 }

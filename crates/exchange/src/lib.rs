@@ -5,6 +5,7 @@
 //! * [`record`]: reads an opened response to its end into a [`Recording`];
 //! * [`follow`]: reads a recording from any offset, also while it grows;
 //! * [`followed`]: a recording that grows, as a response;
+//! * [`source`], [`events`]: which recording that is, and where in it a client goes on;
 //! * [`flight`]: the whole of it as a future that can change hands;
 //! * [`packed`]: the fields of a request put aside while it is on its way;
 //! * [`replay`]: a stored response as a response again;
@@ -14,6 +15,7 @@
 pub mod answer;
 pub mod compact;
 pub mod end;
+pub mod events;
 pub mod flight;
 pub mod follow;
 pub mod followed;
@@ -24,6 +26,7 @@ pub mod packed;
 pub mod payload;
 pub mod record;
 pub mod replay;
+pub mod source;
 pub mod stored;
 pub mod upgrade;
 
@@ -35,3 +38,4 @@ pub use open::Opened;
 pub use outbound::{Outbound, RequestBody};
 pub use payload::Payload;
 pub use record::{Recorded, Recorder, Recording};
+pub use source::Source;

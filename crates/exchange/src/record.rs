@@ -37,6 +37,26 @@ pub struct Recording {
 }
 
 impl Recording {
+    /// A response that was recorded whole.
+    pub fn whole(
+        head: ResponseHead,
+        trailers: HeaderMap,
+        reader: Arc<dyn BodyReader>,
+        len: u64,
+    ) -> Arc<Self> {
+        let state = State {
+            head: true,
+            len,
+            end: Some(End::Complete),
+        };
+        Arc::new(Self {
+            head: head.into(),
+            trailers: trailers.into(),
+            reader,
+            state: watch::Sender::new(state),
+        })
+    }
+
     /// The head, once it is known.
     pub fn head(&self) -> Option<&ResponseHead> {
         self.head.get()
@@ -129,6 +149,13 @@ impl Recorder {
         &self.recording
     }
 
+    /// Shows the head, before anything is recorded; else it is shown by [`Recorder::record`].
+    pub fn begin(&self, head: &ResponseHead) {
+        if self.recording.head.set(head.clone()).is_ok() {
+            self.recording.state.send_modify(|state| state.head = true);
+        }
+    }
+
     /// Records `opened` to its end.
     ///
     /// # Errors
@@ -157,8 +184,9 @@ impl Recorder {
 
     async fn run(&mut self, opened: Opened) -> Result<Recorded, Failure> {
         let Opened { head, mut body } = opened;
-        _ = self.recording.head.set(head.clone());
-        self.recording.state.send_modify(|state| state.head = true);
+        if self.recording.head().is_none() {
+            self.begin(&head);
+        }
         let mut trailers = HeaderMap::new();
         while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
             match frame?.into_data() {

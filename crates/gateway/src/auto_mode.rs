@@ -13,7 +13,7 @@ use raincheck_core::policy::retry::{Next, next};
 use raincheck_core::policy::timeout::Timeouts;
 use raincheck_core::prefer::Prefer;
 use raincheck_core::problem::Problem;
-use raincheck_core::route::{HoldUntil, OnDisconnect, Route};
+use raincheck_core::route::{HoldUntil, Mode, OnDisconnect, Route};
 use raincheck_core::time::Timestamp;
 use raincheck_exchange::flight::{ATTENDED, Landed};
 use raincheck_exchange::open::{Bounds, open};
@@ -23,6 +23,7 @@ use raincheck_runner::accept::{Accepted, Adopted};
 use raincheck_runner::{Permit, Runner};
 use tokio::time::Instant;
 
+use crate::resume;
 use crate::service::{Service, failed};
 use crate::ticket::ticket;
 
@@ -33,8 +34,8 @@ struct Held<'a> {
     inner: Option<Inner>,
 }
 
-struct Inner {
-    accepted: Accepted,
+pub(crate) struct Inner {
+    pub(crate) accepted: Accepted,
     /// The fields of its head, which went out with the exchange.
     fields: Option<Packed>,
     started_at: Timestamp,
@@ -63,6 +64,7 @@ impl Service {
         let runner = self.runner();
         let permit = match runner.try_permit(&accepted.route) {
             Some(permit) => permit,
+            None if accepted.route.mode == Mode::Sync => self.permit(&accepted.route).await?,
             None => match permit_until(runner, &accepted, until).await {
                 Some(permit) => permit,
                 None => return Box::pin(self.queue(accepted, prefer, until)).await,
@@ -91,7 +93,9 @@ impl Service {
         prefer: Prefer,
         until: Instant,
     ) -> Result<Response<Payload>, Problem> {
-        let hold_until = inner.accepted.route.hold_until;
+        let Route {
+            hold_until, mode, ..
+        } = *inner.accepted.route;
         let mut held = Held {
             runner: self.runner(),
             inner: Some(inner),
@@ -104,10 +108,16 @@ impl Service {
                 // What is rare is boxed, so that it does not make every other future larger.
                 match inner.is_retried(self.runner(), &landed) {
                     true => Box::pin(self.again(inner, landed, prefer, until)).await,
+                    false if inner.is_recorded(self.runner(), &landed) => {
+                        Box::pin(self.record(inner, landed, prefer)).await
+                    }
                     false => land(inner.permit, landed),
                 }
             }
             Came::HoldOver => {
+                if mode == Mode::Sync {
+                    return Err(resume::stopping());
+                }
                 debug_assert_eq!(step(hold_until, Progress::Waiting, true), Step::Ticket);
                 Box::pin(self.hand_over(held, prefer)).await
             }
@@ -275,13 +285,13 @@ impl Drop for Held<'_> {
 
 /// A job that began before its client had an answer. Dropped before that, because the client is
 /// gone, the job is cancelled where the route says so.
-struct Forsaken<'a> {
+pub(crate) struct Forsaken<'a> {
     runner: &'a Runner,
     job: Option<JobId>,
 }
 
 impl<'a> Forsaken<'a> {
-    fn new(runner: &'a Runner, route: &Route, job: JobId) -> Self {
+    pub(crate) fn new(runner: &'a Runner, route: &Route, job: JobId) -> Self {
         let cancels = route.on_disconnect == OnDisconnect::Cancel;
         Self {
             runner,
@@ -290,7 +300,7 @@ impl<'a> Forsaken<'a> {
     }
 
     /// The client has its answer.
-    fn answered(mut self) {
+    pub(crate) fn answered(mut self) {
         self.job = None;
     }
 }
@@ -305,7 +315,7 @@ impl Drop for Forsaken<'_> {
 
 impl Inner {
     /// The head is whole again.
-    fn unpack(&mut self) {
+    pub(crate) fn unpack(&mut self) {
         if let Some(fields) = self.fields.take() {
             self.accepted.head.headers = fields.unpack();
         }
@@ -329,13 +339,18 @@ impl Inner {
     }
 
     /// The same exchange with its end already known, as the first attempt of a job.
-    fn again(self, landed: Result<Landed, Failure>) -> Adopted {
+    pub(crate) fn again(self, landed: Result<Landed, Failure>) -> Adopted {
         let flight = match landed {
             Ok(Landed::Opened(opened)) => Flight::to_head(std::future::ready(Ok(opened))),
             Ok(Landed::Recorded(recorded)) => Flight::landed(Ok(recorded)),
             Err(failure) => Flight::landed(Err(failure)),
         };
         Self { flight, ..self }.adopted()
+    }
+
+    /// Whether its answer is recorded from its first byte.
+    fn is_recorded(&self, runner: &Runner, landed: &Result<Landed, Failure>) -> bool {
+        self.accepted.route.resume && !runner.is_bequeathed() && resume::streams(landed)
     }
 
     /// Whether a job with this outcome of its first attempt would be tried again.

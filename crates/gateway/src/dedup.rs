@@ -29,12 +29,13 @@ use raincheck_store::{Error as StoreError, KeyEntry, NewKey};
 use raincheck_telemetry::Duplicate;
 use tokio::time::Instant;
 
+use crate::resume::Reader;
 use crate::service::Service;
 use crate::ticket::ticket;
 pub(crate) use leave::Beginners;
 
 /// `Idempotency-Replayed: true`, on every answer to a request that caused no run of its own.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// How a request can be found again, before its body is known.
 pub(crate) enum Findable {
@@ -200,7 +201,8 @@ impl Service {
                 return self.refused(error, claim, replaces).await;
             }
         };
-        let response = self.attend(job, route, watch.as_mut(), wait).await;
+        let reader = Reader::of(route, &accepted.head.headers);
+        let response = self.attend(job, route, watch.as_mut(), wait, &reader).await;
         leaving.stays();
         response.map(Begun::Answered)
     }
@@ -251,7 +253,8 @@ impl Service {
         let mut watch = (!wait.is_over()).then(|| self.runner().watch(id));
         let job = self.runner().job(id).await;
         let job = job.map_err(|error| error.problem())?;
-        let answer = self.attend(job, route, watch.as_mut(), wait).await;
+        let reader = Reader::of(route, &accepted.head.headers);
+        let answer = self.attend(job, route, watch.as_mut(), wait, &reader).await;
         let mut response = answer.or_else(|problem| self.replayed(problem))?;
         let headers = response.headers_mut();
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
@@ -280,9 +283,10 @@ impl Service {
         route: &Route,
         watch: Option<&mut Watch>,
         wait: Wait,
+        reader: &Reader,
     ) -> Result<Response<Payload>, Problem> {
         match watch {
-            Some(watch) => self.attend_job(job, route, watch, wait).await,
+            Some(watch) => self.attend_job(job, route, watch, wait, reader).await,
             None => Ok(ticket(self.runner(), &job, &self.links(), wait.prefer)),
         }
     }

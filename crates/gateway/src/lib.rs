@@ -29,6 +29,7 @@ mod peer;
 mod per_client;
 mod proxy;
 mod refusals;
+mod resume;
 mod rewrite;
 pub mod server;
 pub mod service;

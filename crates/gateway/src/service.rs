@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{Method, Request, Response, Version};
+use http::{HeaderMap, Method, Request, Response, Version};
 use raincheck_core::key::BodyDigest;
 use raincheck_core::outcome::Failure;
 use raincheck_core::policy::hold::{Plan, plan};
@@ -223,6 +223,23 @@ impl Service {
         })
     }
 
+    /// The answer to a reader of events that goes on where it was, by an id that it was given here.
+    async fn returning(
+        &self,
+        route: &Route,
+        asked: &HeaderMap,
+        came: Instant,
+        plan: Plan,
+    ) -> Option<Result<Response<Payload>, Problem>> {
+        if let Some((keepalive, known)) = keepalive::known_again(route, asked) {
+            return Some(self.come_again(route, keepalive, known).await);
+        }
+        match route.resume {
+            true => self.rejoin(route, asked, came, plan).await,
+            false => None,
+        }
+    }
+
     async fn in_mode(
         &self,
         route: &Arc<Route>,
@@ -231,25 +248,24 @@ impl Service {
         peer: Arc<Peer>,
         came: Instant,
     ) -> Result<Response<Payload>, Problem> {
-        let prefer = match route.mode {
-            Mode::Sync => Prefer::default(),
-            Mode::Auto | Mode::Async => Prefer::from_headers(&parts.headers),
-        };
+        let prefer = preferred(route, &parts.headers);
         if self.clients.is_on(route.rate) {
             self.check_rate(route, &parts, &peer)?;
         }
-        if let Some((keepalive, known)) = keepalive::known_again(route, &parts.headers) {
-            return Box::pin(self.come_again(route, keepalive, known)).await;
+        let plan = plan(route, prefer);
+        if (route.resume || route.keepalive.is_some())
+            && let Some(answer) = Box::pin(self.returning(route, &parts.headers, came, plan)).await
+        {
+            return answer;
         }
         let mut head = self.forwarder.request_head(parts, &peer)?;
         let findable = match route.mode {
-            Mode::Sync if route.duplicates.key != KeyUse::Required => None,
+            Mode::Sync if !route.resume && route.duplicates.key != KeyUse::Required => None,
             _ => dedup::findable(route, &head.headers)?,
         };
         if let Some(rewrite) = &route.rewrite {
             rewrite::request_head(rewrite, &mut head)?;
         }
-        let plan = plan(route, prefer);
         // A repetition may have its answer without any backend.
         if !matches!(plan, Plan::Queue(_)) && (findable.is_none() || plan == Plan::Relay) {
             self.check_upstream(route)?;
@@ -292,6 +308,14 @@ impl Service {
                 self.hold(accepted, prefer, until).await
             }
         }
+    }
+}
+
+/// What a client prefers, where that means something.
+fn preferred(route: &Route, headers: &HeaderMap) -> Prefer {
+    match route.mode {
+        Mode::Sync => Prefer::default(),
+        Mode::Auto | Mode::Async => Prefer::from_headers(headers),
     }
 }
 

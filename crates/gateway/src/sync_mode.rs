@@ -63,7 +63,7 @@ impl Service {
     }
 
     /// A permit of the route, waited for no longer than connecting may take.
-    async fn permit(&self, route: &Route) -> Result<Permit, Problem> {
+    pub(crate) async fn permit(&self, route: &Route) -> Result<Permit, Problem> {
         if let Some(permit) = self.runner().try_permit(route) {
             return Ok(permit);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use raincheck_core::head::RequestHead;
 use raincheck_core::id::JobId;
-use raincheck_core::job::{Job, Submission, submit, submit_started};
+use raincheck_core::job::{Job, Submission, Transition, submit, submit_started};
 use raincheck_core::route::Route;
 use raincheck_core::time::Timestamp;
 use raincheck_exchange::{Flight, RequestBody, compact};
@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use crate::attempt::Attempt;
 use crate::begin::Begun;
 use crate::permits::Arriving;
+use crate::running::Entry;
 use crate::{Error, LEASE, Permit, Runner, Shared};
 
 /// A request that is whole.
@@ -200,7 +201,8 @@ impl Shared {
     async fn run_at_once(self: &Arc<Self>, accepted: Accepted, permit: Permit, told: Told) {
         let id = accepted.id;
         let route = Arc::clone(&accepted.route);
-        match self.create_started(&accepted, self.now()).await {
+        let starting = self.starting(&accepted, self.now());
+        match self.create_started(&accepted, starting).await {
             Ok((begun, request)) => {
                 _ = told.send(Ok(begun.job.clone()));
                 drop(accepted);
@@ -246,10 +248,17 @@ impl Shared {
             permit,
         } = adopted;
         let (id, route) = (accepted.id, Arc::clone(&accepted.route));
+        let starting = self.starting(&accepted, started_at);
         let shared = Arc::clone(self);
-        let driven = tokio::spawn(async move { flight.finish(&*shared.store).await });
+        let job = starting.transition.next.clone();
+        let driven = tokio::spawn(async move {
+            let begun = |head: &_, recording: &_| {
+                _ = job.map(|job| shared.show(&job, head, recording));
+            };
+            flight.finish(&*shared.store, begun).await
+        });
         let abort = AbortOnDrop(driven.abort_handle());
-        match self.create_started(&accepted, started_at).await {
+        match self.create_started(&accepted, starting).await {
             Ok((begun, _)) => {
                 _ = told.send(Ok(begun.job.clone()));
                 drop(accepted);
@@ -270,23 +279,34 @@ impl Shared {
         }
     }
 
-    /// Makes a job durable whose first attempt began at `started_at`. It is leased, and on the
-    /// books as running, before anybody can see it.
-    async fn create_started(
-        &self,
-        accepted: &Accepted,
-        started_at: Timestamp,
-    ) -> Result<(Begun, Arc<StoredRequest>), Error> {
+    /// A job whose first attempt began at `started_at`. It is leased, and on the books as running,
+    /// before anybody can see it.
+    fn starting(&self, accepted: &Accepted, started_at: Timestamp) -> Starting {
         let now = self.now();
         self.store.lease_one(accepted.id, now, now.after(LEASE));
         let transition = submit_started(accepted.submission(), started_at);
-        let token = transition.next.as_ref().ok_or(Error::NotFound)?.token();
+        let token = transition.next.as_ref().map(Job::token).unwrap_or_default();
         let entry = self.running.enter(accepted.id, token);
+        Starting { transition, entry }
+    }
+
+    /// Makes it durable.
+    async fn create_started(
+        &self,
+        accepted: &Accepted,
+        Starting { transition, entry }: Starting,
+    ) -> Result<(Begun, Arc<StoredRequest>), Error> {
         let request = accepted.stored(self).await?;
         let key = accepted.key.as_deref();
         let job = self.create(transition, Arc::clone(&request), key).await?;
         Ok((Begun { job, entry }, request))
     }
+}
+
+/// A job that has begun and is not yet durable.
+struct Starting {
+    transition: Transition,
+    entry: Entry,
 }
 
 /// Aborts a task unless it ended; what the task owned is dropped, its connection closed.

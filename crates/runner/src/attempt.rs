@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use raincheck_core::head::ResponseHead;
 use raincheck_core::id::JobId;
 use raincheck_core::job::{Event, Job};
 use raincheck_core::outcome::{Cause, Failure, Seen};
@@ -14,7 +15,7 @@ use raincheck_core::policy::retry::is_final;
 use raincheck_core::policy::timeout::Timeouts;
 use raincheck_core::route::Route;
 use raincheck_exchange::open::{Bounds, open};
-use raincheck_exchange::{Outbound, Recorded, Recorder};
+use raincheck_exchange::{Outbound, Recorded, Recorder, Recording};
 use raincheck_store::StoredRequest;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -140,12 +141,17 @@ impl Shared {
         let opened = open(&self.upstreams, &route.upstream, wire, bounds).await?;
         let opened = opened.shown_by(route);
         let recorder = Recorder::new(&*self.store);
-        if is_final(job, opened.head.status) {
-            self.running
-                .show(job.id(), job.token(), recorder.recording());
+        recorder.begin(&opened.head);
+        self.show(job, &opened.head, recorder.recording());
+        recorder.record(opened).await
+    }
+
+    /// Lets clients read what is recorded of a running attempt, if it is the job's answer.
+    pub(crate) fn show(&self, job: &Job, head: &ResponseHead, recording: &Arc<Recording>) {
+        if is_final(job, head.status) {
+            self.running.show(job.id(), job.token(), recording);
             self.watchers.notify(job.id());
         }
-        recorder.record(opened).await
     }
 
     /// Drives an exchange until it ends, is closed, or must be handed back; then says so. Whether

@@ -48,7 +48,7 @@ use raincheck_core::job::Job;
 use raincheck_core::limits::WATCHERS;
 use raincheck_core::route::{Route, RouteTable};
 use raincheck_core::time::Timestamp;
-use raincheck_exchange::Recording;
+use raincheck_exchange::Source;
 use raincheck_store::Store;
 use raincheck_telemetry::Metrics;
 use raincheck_upstreams::Upstreams;
@@ -222,8 +222,8 @@ impl Runner {
 
     /// The answer that a job is about to have, while it is recorded; none before its head is known,
     /// and once it is stored. Watch first, then ask.
-    pub fn recording(&self, id: JobId) -> Option<Arc<Recording>> {
-        self.shared.running.recording(id)
+    pub fn source(&self, id: JobId) -> Option<Source> {
+        self.shared.running.source(id)
     }
 
     /// How long attempts of a route have taken lately; none before the first ended.

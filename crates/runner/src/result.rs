@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Response;
 use raincheck_core::job::{Job, Status};
 use raincheck_core::problem::{Problem, ProblemCode};
-use raincheck_exchange::{Payload, replay as replays};
+use raincheck_exchange::{Payload, Recording, Source, replay as replays};
 use raincheck_store::{Store, StoredResponse};
 
 use crate::Error;
@@ -41,6 +41,25 @@ pub async fn replay(store: &Arc<dyn Store>, job: &Job) -> Result<Option<Response
     let len = response.body.len();
     let body = replays::body(reader.into(), 0, len, response.trailers.clone());
     Ok(Some(replays::with_head(response.head.clone(), body)))
+}
+
+/// A stored response as what it was while it was recorded.
+///
+/// # Errors
+/// What the store says; a damaged body is `Corrupt`.
+pub async fn source(
+    store: &Arc<dyn Store>,
+    job: &Job,
+    response: &StoredResponse,
+) -> Result<Source, Error> {
+    let reader = store.open(&response.body).await?;
+    let (head, trailers) = (response.head.clone(), response.trailers.clone());
+    let len = response.body.len();
+    Ok(Source {
+        job: job.id(),
+        run: job.token(),
+        recording: Recording::whole(head, trailers, reader.into(), len),
+    })
 }
 
 /// What is told of a finished job without a response.

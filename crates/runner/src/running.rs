@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use raincheck_core::id::{FencingToken, JobId};
-use raincheck_exchange::Recording;
+use raincheck_exchange::{End, Recording, Source};
 use tokio_util::sync::CancellationToken;
 
 type Attempts = HashMap<JobId, Attempt>;
@@ -84,11 +84,18 @@ impl Running {
         }
     }
 
-    /// The answer of the attempt that runs, once it is known to be the job's.
-    pub(crate) fn recording(&self, job: JobId) -> Option<Arc<Recording>> {
+    /// The answer of the attempt that runs, once it is known to be the job's. Its head is known.
+    /// One that broke off is none: another attempt may follow, or the job's end.
+    pub(crate) fn source(&self, job: JobId) -> Option<Source> {
         let attempts = self.attempts();
-        let shown = attempts.get(&job)?.recording.as_ref()?;
-        Some(Arc::clone(&shown.0))
+        let attempt = attempts.get(&job)?;
+        let shown = attempt.recording.as_ref()?;
+        let source = Source {
+            job,
+            run: attempt.token,
+            recording: Arc::clone(&shown.0),
+        };
+        matches!(source.state().end, None | Some(End::Complete)).then_some(source)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -21,31 +21,75 @@ pub(crate) enum Wanted {
 /// Reads `Range`, if `If-Range` allows it. More than one range, another unit or bad syntax are
 /// answered with the whole, as the RFC permits.
 pub(crate) fn wanted(headers: &HeaderMap, len: u64, tag: &str) -> Wanted {
-    let Some(range) = headers
-        .get(header::RANGE)
-        .and_then(|value| value.to_str().ok())
-    else {
-        return Wanted::Whole;
-    };
-    if let Some(condition) = headers.get(header::IF_RANGE)
-        && (condition.as_bytes() != tag.as_bytes() || tag.starts_with("W/"))
-    {
-        return Wanted::Whole;
+    match asked(headers, tag) {
+        Some(range) => parse(range, len),
+        None => Wanted::Whole,
     }
-    parse(range, len)
+}
+
+/// `Range`, if `If-Range` allows it.
+fn asked<'a>(headers: &'a HeaderMap, tag: &str) -> Option<&'a str> {
+    let range = headers.get(header::RANGE)?.to_str().ok()?;
+    let meant = headers
+        .get(header::IF_RANGE)
+        .is_none_or(|condition| condition.as_bytes() == tag.as_bytes() && !tag.starts_with("W/"));
+    meant.then_some(range)
+}
+
+/// What of a body is asked for whose length nobody knows yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Growing {
+    /// All of it.
+    Whole,
+    /// From the first of these bytes to the last, or as far as it comes.
+    From {
+        /// The first.
+        first: u64,
+        /// The last, inclusive; where the range has no end, what RFC 8673 calls a very large value.
+        last: u64,
+    },
+    /// A range that begins where nobody can have been.
+    Unsatisfiable,
+}
+
+/// The last byte of a range without end, in numbers that every client can hold (RFC 8673 section
+/// 2.1).
+pub(crate) const VERY_LARGE: u64 = (1 << 53) - 1;
+
+/// The same as [`wanted`] for a body of which `len` bytes are there and more may come. The last
+/// bytes of it cannot be named yet: who asks for them gets the whole.
+pub(crate) fn growing(headers: &HeaderMap, len: u64, tag: &str) -> Growing {
+    let whole = |_| Growing::Whole;
+    let Some((first, last)) = asked(headers, tag).and_then(bounds) else {
+        return Growing::Whole;
+    };
+    match (number(first), number(last)) {
+        (Some(first), None) if !last.is_empty() => whole(first),
+        (Some(first), Some(last)) if first > last => whole(first),
+        (Some(first), _) if first > len => Growing::Unsatisfiable,
+        (Some(first), last) => Growing::From {
+            first,
+            last: last.unwrap_or(VERY_LARGE).min(VERY_LARGE).max(first),
+        },
+        (None, _) => Growing::Whole,
+    }
+}
+
+/// The first and the last byte as they are written; none: it is not one range of bytes.
+fn bounds(range: &str) -> Option<(&str, &str)> {
+    let (unit, spec) = range.trim().split_once('=')?;
+    let bytes = unit.eq_ignore_ascii_case("bytes");
+    spec.trim().split_once('-').filter(|_| bytes)
+}
+
+fn number(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 fn parse(range: &str, len: u64) -> Wanted {
-    let spec = range
-        .trim()
-        .split_once('=')
-        .filter(|(unit, _)| unit.eq_ignore_ascii_case("bytes"));
-    let Some((first, last)) = spec.and_then(|(_, spec)| spec.trim().split_once('-')) else {
+    let Some((first, last)) = bounds(range) else {
         return Wanted::Whole;
-    };
-    let number = |text: &str| -> Option<u64> {
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        digits.then(|| text.parse().unwrap_or(u64::MAX))
     };
     match (number(first), number(last)) {
         (Some(first), Some(last)) if first > last => Wanted::Whole,

@@ -9,13 +9,13 @@ use raincheck_core::job::Job;
 use raincheck_core::navigation::navigates;
 use raincheck_core::problem::{Problem, ProblemCode};
 use raincheck_exchange::outbound::JOB_ID;
-use raincheck_exchange::{Payload, answer, replay};
+use raincheck_exchange::{Payload, answer, replay, source};
 use raincheck_runner::{Error, Runner, result, status};
 use raincheck_store::{BodyReader, StoredResponse};
 
 use super::range::{self, Wanted};
-use super::{chain, status as statuses, wait};
-use crate::{page, respond};
+use super::{chain, follow, status as statuses, wait};
+use crate::{page, query, respond};
 
 /// Answers with the result, or with how far it is.
 pub(crate) async fn result<B>(
@@ -46,6 +46,9 @@ async fn result_now<B>(
     id: JobId,
     request: &Request<B>,
 ) -> Result<(Revision, Result<Response<Payload>, Problem>), Problem> {
+    if query::has(request.uri().query(), "follow") {
+        return follow::follow(runner, links, id, request).await;
+    }
     let hop = chain::hop(request)?;
     let wait = match hop {
         Some(_) => chain::wait(runner, id, request).await?,
@@ -59,7 +62,8 @@ async fn result_now<B>(
     Ok((job.revision(), answer))
 }
 
-async fn unfinished<B>(
+/// The answer where there is none yet.
+pub(super) async fn unfinished<B>(
     runner: &Runner,
     links: &status::Links,
     job: &Job,
@@ -86,20 +90,38 @@ async fn finished<B>(
     job: &Job,
     request: &Request<B>,
 ) -> Result<Response<Payload>, Problem> {
-    let id = job.id();
-    let stored = result::stored(runner.store(), job).await;
-    match stored.map_err(|error| error.problem().about(id))? {
+    match stored(runner, job).await? {
         Some(stored) => replayed(runner, links, (job, &stored), request.headers()).await,
-        None if navigates(request.headers()) => {
-            let code = StatusCode::from_u16(result::problem(job).code.status());
-            let code = code.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            Ok(page::page(runner, links, job, code))
-        }
-        None => Err(result::problem(job)),
+        None => unanswered(runner, links, job, request.headers()),
     }
 }
 
-async fn replayed(
+/// The stored response of a finished job.
+pub(super) async fn stored(
+    runner: &Runner,
+    job: &Job,
+) -> Result<Option<Arc<StoredResponse>>, Problem> {
+    let stored = result::stored(runner.store(), job).await;
+    stored.map_err(|error| error.problem().about(job.id()))
+}
+
+/// A job ended without a response.
+pub(super) fn unanswered(
+    runner: &Runner,
+    links: &status::Links,
+    job: &Job,
+    asked: &HeaderMap,
+) -> Result<Response<Payload>, Problem> {
+    if !navigates(asked) {
+        return Err(result::problem(job));
+    }
+    let code = StatusCode::from_u16(result::problem(job).code.status());
+    let code = code.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Ok(page::page(runner, links, job, code))
+}
+
+/// A stored response, or the part of it that is asked for.
+pub(super) async fn replayed(
     runner: &Runner,
     links: &status::Links,
     (job, stored): (&Job, &StoredResponse),
@@ -109,7 +131,7 @@ async fn replayed(
     let reader: Arc<dyn BodyReader> = opened
         .map_err(|error| Error::from(error).problem().about(job.id()))?
         .into();
-    let tag = tag(job, stored);
+    let tag = source::validator(job.id(), job.token(), &stored.head);
     let whole = |reader| {
         let body = replay::body(reader, 0, stored.body.len(), stored.trailers.clone());
         replay::with_head(stored.head.clone(), body)
@@ -153,25 +175,12 @@ fn part(
     response
 }
 
-/// The upstream's own tag, or one that names these bytes for ever.
-fn tag(job: &Job, stored: &StoredResponse) -> String {
-    let own = stored
-        .head
-        .headers
-        .get(header::ETAG)
-        .and_then(|value| value.to_str().ok());
-    own.map_or_else(
-        || format!("\"{}-{}\"", job.id(), stored.attempt),
-        str::to_owned,
-    )
-}
-
-fn about(mut response: Response<Payload>, job: &Job) -> Response<Payload> {
+pub(super) fn about(mut response: Response<Payload>, job: &Job) -> Response<Payload> {
     respond::set(&mut response, JOB_ID, &job.id().to_string());
     response
 }
 
-fn unsatisfiable(job: &Job, links: &status::Links, len: u64) -> Response<Payload> {
+pub(super) fn unsatisfiable(job: &Job, links: &status::Links, len: u64) -> Response<Payload> {
     let detail = format!("the result has {len} bytes");
     let problem = Problem::new(ProblemCode::RangeNotSatisfiable, detail);
     let mut response = answer::problem(&problem, Some(&links.job(job)));

@@ -14,6 +14,11 @@ use crate::query;
 
 /// How long a client is ready to wait; at most [`WAIT_MAX`].
 pub(crate) fn wanted<B>(request: &Request<B>) -> Result<Duration, Problem> {
+    Ok(asked(request)?.unwrap_or_default())
+}
+
+/// The same; none if it does not say.
+pub(crate) fn asked<B>(request: &Request<B>) -> Result<Option<Duration>, Problem> {
     let wait = match query::value(request.uri().query(), "wait") {
         Some(text) => Some(wait_seconds(&text).ok_or_else(|| {
             let detail = "wait takes whole seconds, as in ?wait=20";
@@ -21,7 +26,7 @@ pub(crate) fn wanted<B>(request: &Request<B>) -> Result<Duration, Problem> {
         })?),
         None => Prefer::from_headers(request.headers()).wait,
     };
-    Ok(wait.unwrap_or_default().min(WAIT_MAX))
+    Ok(wait.map(|wait| wait.min(WAIT_MAX)))
 }
 
 /// The job, as soon as `enough` says so of it or after `wait`. Ends at once when the gateway

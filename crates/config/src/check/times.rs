@@ -50,6 +50,8 @@ fn without(route: &Route, key: &str) -> String {
         format!("route '{}': it has no `keepalive`", route.name)
     } else if key == "redirect_hold" && route.mode != Mode::Sync {
         format!("route '{}': its `on_hold` is ticket", route.name)
+    } else if key == "resume" && route.mode != Mode::Async {
+        format!("route '{}': its `hold_until` is complete", route.name)
     } else {
         format!(
             "route '{}': its mode is {}",
@@ -249,7 +251,9 @@ fn backoff(written: &Written, findings: &mut Findings) {
 /// Keys of the route's own table that its mode never reads, with their places.
 fn unread<'a>(written: &'a Written, route: &Route) -> Vec<(&'static str, &'a Origin)> {
     let mut keys = Vec::new();
-    if route.mode != Mode::Auto {
+    // What is recorded is a job, also on a sync route.
+    let relays = route.mode == Mode::Sync && !route.resume;
+    if route.mode == Mode::Async || relays {
         keys.push(own("hold", written.hold.as_ref()));
         keys.push(own("hold_until", written.hold_until.as_ref()));
         keys.push(own("on_disconnect", written.on_disconnect.as_ref()));
@@ -263,16 +267,21 @@ fn unread<'a>(written: &'a Written, route: &Route) -> Vec<(&'static str, &'a Ori
             written.keepalive_interval.as_ref(),
         ));
     }
+    if route.mode == Mode::Async || route.hold_until == HoldUntil::Complete {
+        keys.push(own("resume", written.resume.as_ref().filter(|on| on.value)));
+    }
     if route.mode == Mode::Sync {
+        keys.push(own("on_hold", written.on_hold.as_ref()));
+        if route.keepalive.is_some() {
+            keys.push(own("keepalive", written.keepalive.as_ref()));
+        }
+    }
+    if relays {
         let duplicates = &written.duplicates;
         keys.push(own("duplicate", duplicates.on_unfinished.as_ref()));
         keys.push(own("dedupe", duplicates.dedupe.as_ref()));
         keys.push(own("fingerprint_headers", duplicates.fields.as_ref()));
         keys.push(own("caller_headers", duplicates.caller.as_ref()));
-        keys.push(own("on_hold", written.on_hold.as_ref()));
-        if route.keepalive.is_some() {
-            keys.push(own("keepalive", written.keepalive.as_ref()));
-        }
         keys.push(own("deadline", written.deadline.as_ref()));
         keys.push(own("queue", written.queue.as_ref()));
         keys.push(own("retention", written.retention.as_ref()));

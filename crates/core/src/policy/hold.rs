@@ -16,11 +16,15 @@ pub enum Plan {
     Queue(Duration),
 }
 
+/// Longer than any exchange: only its own timeout ends it.
+const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// What a client gets, given the route and what it prefers. A client's `wait` shortens the hold
 /// and never lengthens it; `respond-async` without `wait` means that a ticket is welcome at once.
 /// On an async route `wait` asks for the answer itself if it comes within that time.
 pub fn plan(route: &Route, prefer: Prefer) -> Plan {
     match route.mode {
+        Mode::Sync if route.resume => Plan::Hold(FOR_EVER),
         Mode::Sync => Plan::Relay,
         Mode::Async => Plan::Queue(prefer.wait.unwrap_or_default().min(route.hold)),
         Mode::Auto => match (prefer.respond_async, prefer.wait) {

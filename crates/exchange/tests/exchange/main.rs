@@ -6,5 +6,6 @@ mod limits;
 mod outbound;
 mod recording;
 mod replay;
+mod resume;
 mod script;
 mod stored;

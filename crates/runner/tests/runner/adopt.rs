@@ -32,10 +32,10 @@ fn endless() -> (Arc<AtomicBool>, Flight) {
     }
     let dropped = Arc::new(AtomicBool::new(false));
     let said = Said(Arc::clone(&dropped));
-    let flight = Flight::ToEnd(Box::pin(async move {
+    let flight = Flight::ending(async move {
         let _said = said;
         std::future::pending().await
-    }));
+    });
     (dropped, flight)
 }
 
@@ -183,7 +183,7 @@ async fn a_store_that_stays_full_costs_the_answer_and_not_the_job() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_of_the_exchange_leaks_nothing() {
     let world = world();
-    let flight = Flight::ToEnd(Box::pin(async { panic!("as asked by the test") }));
+    let flight = Flight::ending(async { panic!("as asked by the test") });
     let adopted = world.adopted(Method::POST, flight).await;
     let id = world.runner.adopt(adopted).await.unwrap().id();
     let failed = world.finished(id).await;

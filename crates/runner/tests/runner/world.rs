@@ -211,10 +211,7 @@ pub fn flight() -> (
     Flight,
 ) {
     let (ends, end) = tokio::sync::oneshot::channel();
-    (
-        ends,
-        Flight::ToEnd(Box::pin(async move { end.await.unwrap() })),
-    )
+    (ends, Flight::ending(async move { end.await.unwrap() }))
 }
 
 /// A route without any time of its own.

@@ -171,6 +171,17 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         section: SectionName::Route,
+        name: "resume",
+        kind: Kind::Flag,
+        default: Is("false"),
+        since: "0.1.0",
+        doc: "Whether a streamed response is recorded from its first byte, as a job that goes on \
+              without its client: one that lost its connection goes on where it was, at the \
+              `Content-Location` of the response or, with `Last-Event-ID`, at the route itself. \
+              Answers of a known length of up to 64 KiB are relayed as they are.",
+    },
+    Key {
+        section: SectionName::Route,
         name: "retry",
         kind: Kind::Table(r#"{ attempts = 3, backoff = "1s" }"#),
         default: Otherwise {
