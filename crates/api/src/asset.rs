@@ -1,4 +1,5 @@
-//! What is served as it is and changes only with the binary or its config: the OpenAPI documents.
+//! What is served as it is and changes only with the binary or its config: the OpenAPI documents and the
+//! client for browsers.
 //!
 //! Any page may read it: it says nothing that the binary does not say to everybody.
 
@@ -25,6 +26,12 @@ impl Asset {
     /// A document as JSON, on many lines.
     pub(crate) fn json(document: &Value) -> Self {
         Self::new(format!("{document:#}\n").into(), "application/json")
+    }
+
+    /// An ES module.
+    pub(crate) fn module(text: &'static str) -> Self {
+        let bytes = Bytes::from_static(text.as_bytes());
+        Self::new(bytes, "text/javascript; charset=utf-8")
     }
 
     fn new(bytes: Bytes, kind: &'static str) -> Self {

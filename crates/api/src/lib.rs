@@ -49,6 +49,9 @@ pub struct Options {
     pub reload: Option<Arc<dyn Reload>>,
 }
 
+/// What `/_raincheck/client.js` is.
+const CLIENT: &str = include_str!("../../../clients/javascript/raincheck.js");
+
 /// The control plane.
 pub struct Api {
     runner: Runner,
@@ -58,6 +61,7 @@ pub struct Api {
     reload: Option<Arc<dyn Reload>>,
     public_document: Asset,
     admin_document: Asset,
+    client: Asset,
 }
 
 impl Api {
@@ -73,6 +77,7 @@ impl Api {
         Self {
             public_document: Asset::json(&public_document),
             admin_document: Asset::json(&openapi::admin()),
+            client: Asset::module(CLIENT),
             runner,
             metrics,
             jobs_path,
@@ -115,6 +120,7 @@ impl Api {
         allowed(request.method(), reserved.methods())?;
         match reserved {
             Reserved::OpenApi => Ok(self.public_document.answer(request.headers())),
+            Reserved::Client => Ok(self.client.answer(request.headers())),
             Reserved::Problem(page) => problems::page(page),
         }
     }

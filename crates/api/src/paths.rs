@@ -106,25 +106,28 @@ fn progress(end: &str) -> Option<Resource> {
 pub(crate) enum Reserved<'a> {
     /// `/_raincheck/openapi.json`
     OpenApi,
+    /// `/_raincheck/client.js`
+    Client,
     /// `/_raincheck/problems/{page}`
     Problem(&'a str),
 }
 
 impl<'a> Reserved<'a> {
     /// One of each kind that is served.
-    pub(crate) const ALL: [Self; 2] = [Self::OpenApi, Self::Problem("{page}")];
+    pub(crate) const ALL: [Self; 3] = [Self::OpenApi, Self::Client, Self::Problem("{page}")];
 
     /// Its path.
     pub(crate) fn path(self) -> &'static str {
         match self {
             Self::OpenApi => "/_raincheck/openapi.json",
+            Self::Client => "/_raincheck/client.js",
             Self::Problem(_) => "/_raincheck/problems/{page}",
         }
     }
 
     pub(crate) fn methods(self) -> &'static str {
         match self {
-            Self::OpenApi | Self::Problem(_) => "GET, HEAD",
+            Self::OpenApi | Self::Client | Self::Problem(_) => "GET, HEAD",
         }
     }
 

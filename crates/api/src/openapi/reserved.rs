@@ -12,6 +12,7 @@ const TAG: &str = "about";
 pub(super) fn operation(reserved: Reserved<'_>, method: &str) -> Option<Operation> {
     match (reserved, method) {
         (Reserved::OpenApi, "GET") => Some(openapi()),
+        (Reserved::Client, "GET") => Some(client()),
         (Reserved::Problem(_), "GET") => Some(problem()),
         _ => None,
     }
@@ -22,6 +23,13 @@ pub(super) fn openapi() -> Operation {
     let answer =
         Answer::new("The document.").json("OpenApi", serde_json::json!({ "openapi": "3.1.1" }));
     asset(Operation::new("getOpenApi", TAG, "This document"), answer)
+}
+
+fn client() -> Operation {
+    let about = "An ES module without dependencies: `fetch` that follows tickets.";
+    let answer = Answer::new("The module.").text("text/javascript");
+    let operation = Operation::new("getClient", TAG, "A client for browsers");
+    asset(operation.about(about), answer)
 }
 
 /// A file that changes only with the binary.

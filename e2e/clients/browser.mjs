@@ -1,0 +1,43 @@
+// The client in Chromium, imported as pages do it: follows a ticket, on a reload goes on with it.
+import { createRequire } from "node:module";
+const require = createRequire(process.env.RAINCHECK_TEST_NODE_MODULES + "/");
+const { chromium } = require("playwright-core");
+
+const [page_, gateway, task] = process.argv.slice(2);
+const say = (what, value) => console.log(`${what}: ${JSON.stringify(value)}`);
+const browser = await chromium.launch({
+  executablePath: "/usr/bin/chromium",
+  args: [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  ],
+});
+try {
+  const page = await browser.newPage();
+  await page.exposeFunction("say", say);
+  const ask = () => page.evaluate(async ([gateway, task]) => {
+    const { fetch } = await import(`${gateway}/_raincheck/client.js`);
+    const response = await fetch(`${gateway}/work`, {
+      method: "POST", body: "x",
+      idempotencyKey: task === "key" || undefined,
+      remember: task === "reload" ? "work" : undefined,
+      onTicket: ({ id }) => window.say("ticket", id),
+      onProgress: (job) => window.say("progress", job.status),
+    });
+    return {
+      status: response.status, text: await response.text(), type: response.type,
+      job: response.headers.get("raincheck-job-id"),
+      kept: sessionStorage.getItem("raincheck:work"),
+    };
+  }, [gateway, task]);
+  await page.goto(page_);
+  if (task === "reload") {
+    ask().catch(() => {});
+    await page.waitForFunction(() => sessionStorage.getItem("raincheck:work"));
+    await page.reload();
+    say("reloaded", true);
+  }
+  say("response", await ask());
+} finally {
+  await browser.close();
+}

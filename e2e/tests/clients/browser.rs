@@ -1,0 +1,76 @@
+//! The client in Chromium: on the gateway's own origin, on another one, and over a reload.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use raincheck_e2e::process::{self, Child};
+use raincheck_e2e::{Backend, Config, Event, Raincheck};
+use serde_json::{Value, json};
+
+use crate::driver::Driver;
+
+/// A gateway that holds for a moment and lets these origins in, if any.
+async fn gateway(answer: &Event, origins: Option<&str>) -> (Raincheck, Backend) {
+    let backend = Backend::slow(answer).await;
+    let mut config = Config::auto(&backend.url()).with("hold = \"200ms\"");
+    if let Some(origin) = origins {
+        let cors = format!("cors = {{ origins = [{origin:?}] }}");
+        config = config.with(&cors).server(&cors);
+    }
+    (Raincheck::start(&config).await, backend)
+}
+
+fn open(page: &Raincheck, gateway: &Raincheck, task: &str) -> Driver {
+    let mut command = Command::new("node");
+    command
+        .current_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("clients"))
+        .env("RAINCHECK_TEST_NODE_MODULES", process::node_modules())
+        .arg("browser.mjs")
+        .arg(format!("http://{}/_raincheck/problems/RC0001", page.addr()))
+        .args([&format!("http://{}", gateway.addr()), task]);
+    Driver(Child::spawn(command))
+}
+
+/// How often the work was asked for; a browser asks for icons too.
+fn worked(backend: &Backend) -> usize {
+    let requests = backend.requests();
+    requests
+        .iter()
+        .filter(|seen| seen.path() == "/work")
+        .count()
+}
+
+fn expect(response: &Value, ticket: &Value, kind: &str) {
+    let job = ticket.as_str();
+    let wanted = json!({
+        "status": 200, "text": "done", "type": kind, "job": job, "kept": null
+    });
+    assert_eq!(*response, wanted);
+}
+
+#[tokio::test]
+async fn a_page_of_the_gateway_waits_over_a_reload() {
+    let answer = Event::new("answer");
+    let (app, backend) = gateway(&answer, None).await;
+    let browser = open(&app, &app, "reload");
+    let ticket = browser.says("ticket").await;
+    browser.says("reloaded").await;
+    answer.fire();
+    expect(&browser.says("response").await, &ticket, "basic");
+    assert_eq!(worked(&backend), 1, "the reloaded page sent nothing");
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_sends_a_key_and_sees_the_progress() {
+    let answer = Event::new("answer");
+    let backend = Backend::echo().await;
+    let page = Raincheck::start(&Config::sync(&backend.url())).await;
+    let origin = format!("http://{}", page.addr());
+    let (app, backend) = gateway(&answer, Some(&origin)).await;
+    let browser = open(&page, &app, "key");
+    let ticket = browser.says("ticket").await;
+    browser.says("progress").await;
+    answer.fire();
+    expect(&browser.says("response").await, &ticket, "cors");
+    assert_eq!(worked(&backend), 1);
+}
