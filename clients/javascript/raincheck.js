@@ -15,8 +15,9 @@
  * @property {(job: Job) => void} [onProgress] Whenever there is news of the job.
  * @property {true|string} [idempotencyKey] Sends an `Idempotency-Key` (true: a random one), which
  *   makes it safe to send the request again where its answer was lost: it is sent up to 4 times.
- * @property {string} [remember] Keeps the ticket under this name in sessionStorage: after a reload
- *   of the page the same call goes on waiting, and sends nothing.
+ * @property {string} [remember] Keeps the ticket, and a random key, under this name in sessionStorage:
+ *   after a reload of the page the same call goes on waiting. Without a key a reload before there is
+ *   a ticket sends the request again.
  * @property {boolean} [cancelOnAbort] An abort cancels the job too, and not only the waiting.
  * @property {number} [wait] Seconds of one wait; less than any proxy in between allows. 20.
  * @property {number} [patience] Seconds without any word of the gateway before giving up. 300.
@@ -29,23 +30,28 @@
 export async function fetch(input, init = {}) {
   const asked = input instanceof Request ? input : undefined;
   init = { ...init, signal: init.signal ?? asked?.signal };
-  const kept = init.remember && sessionStorage.getItem(slot(init));
+  const kept = recall(init, "url");
   if (kept) {
     const response = await resume(kept, init);
     if (response.status !== 404) return response;
   }
   const headers = new Headers(init.headers ?? asked?.headers);
-  const key = init.idempotencyKey;
-  if (key) headers.set("Idempotency-Key", key === true ? crypto.randomUUID() : key);
+  const key = init.idempotencyKey === true ? recall(init, "key") ?? random() : init.idempotencyKey;
+  if (key) headers.set("Idempotency-Key", key);
+  // A page that is loaded again before there is a ticket joins what it had begun.
+  keep(init, "key", key);
   const once = !key || init.body instanceof ReadableStream;
   const send = () => globalThis.fetch(asked && !once ? asked.clone() : input, key ? { ...init, headers } : init);
   const response = once ? await send() : await persist(init, 4, send, (answer) => isBusy(answer) || isFromBetween(answer));
   const id = ticketOf(response);
-  if (!id) return response;
+  if (!id) {
+    forget(init);
+    return response;
+  }
   response.body?.cancel();
   const url = new URL(response.headers.get("Location"), response.url).href;
   init.onTicket?.({ id, url });
-  if (init.remember) sessionStorage.setItem(slot(init), url);
+  keep(init, "url", url);
   // Who was let in to send the request is let in to its result, and nobody else's server is told.
   const own = new URL(url).origin === new URL(String(asked?.url ?? input), response.url).origin;
   return resume(url, {
@@ -83,18 +89,23 @@ export async function resume(url, init = {}) {
     }
     const get = (range) => globalThis.fetch(`${url}/result`, { ...options, headers: { ...headers, ...range } });
     const response = await persist(init, Infinity, get, isFromBetween);
-    if (init.remember) sessionStorage.removeItem(slot(init));
+    forget(init);
     return mended(response, init, get);
   } catch (error) {
     if (signal?.aborted && init.cancelOnAbort) {
-      if (init.remember) sessionStorage.removeItem(slot(init));
+      forget(init);
       await globalThis.fetch(url, { ...options, signal: undefined, method: "DELETE", keepalive: true }).catch(() => {});
     }
     throw error;
   }
 }
 
-const slot = (init) => `raincheck:${init.remember}`;
+const slot = (init, what) => `raincheck:${init.remember}:${what}`;
+const recall = (init, what) => (init.remember && sessionStorage.getItem(slot(init, what))) || undefined;
+const keep = (init, what, value) => { if (init.remember && value) sessionStorage.setItem(slot(init, what), value); };
+const forget = (init) => { if (init.remember) for (const what of ["url", "key"]) sessionStorage.removeItem(slot(init, what)); };
+/** `crypto.randomUUID` is for https alone. */
+const random = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 const has = (response, name) => response.headers.has(name);
 
 /** The job's id, if the answer is a ticket of raincheck: a backend's own 202 is not. */

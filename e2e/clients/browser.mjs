@@ -1,9 +1,10 @@
 // The client in Chromium, imported as pages do it: follows a ticket, on a reload goes on with it.
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 const require = createRequire(process.env.RAINCHECK_TEST_NODE_MODULES + "/");
 const { chromium } = require("playwright-core");
 
-const [page_, gateway, task] = process.argv.slice(2);
+const [page_, gateway, task, seen] = process.argv.slice(2);
 const say = (what, value) => console.log(`${what}: ${JSON.stringify(value)}`);
 const browser = await chromium.launch({
   executablePath: "/usr/bin/chromium",
@@ -19,21 +20,22 @@ try {
     const { fetch } = await import(`${gateway}/_raincheck/client.js`);
     const response = await fetch(`${gateway}/work`, {
       method: "POST", body: "x",
-      idempotencyKey: task === "key" || undefined,
-      remember: task === "reload" ? "work" : undefined,
+      idempotencyKey: task === "key" || task === "held" || undefined,
+      remember: task === "key" ? undefined : "work",
       onTicket: ({ id }) => window.say("ticket", id),
       onProgress: (job) => window.say("progress", job.status),
     });
     return {
       status: response.status, text: await response.text(), type: response.type,
       job: response.headers.get("raincheck-job-id"),
-      kept: sessionStorage.getItem("raincheck:work"),
+      kept: sessionStorage.length,
     };
   }, [gateway, task]);
   await page.goto(page_);
-  if (task === "reload") {
+  if (task !== "key") {
     ask().catch(() => {});
-    await page.waitForFunction(() => sessionStorage.getItem("raincheck:work"));
+    if (task === "held") while (!existsSync(seen)) await new Promise((done) => setTimeout(done, 20));
+    else await page.waitForFunction(() => sessionStorage.getItem("raincheck:work:url"));
     await page.reload();
     say("reloaded", true);
   }

@@ -85,7 +85,7 @@ async fn schemathesis(jobs: &Value, url: &str) {
             "--phases",
             "examples,coverage,fuzzing",
             "--max-examples",
-            "8",
+            "5",
         ])
         .args(["--generation-deterministic", "--request-timeout", "20"]);
     let exit = Child::spawn(command)

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use raincheck_e2e::bound::until;
 use raincheck_e2e::process::{self, Child};
-use raincheck_e2e::{Backend, Config, Event, Raincheck};
+use raincheck_e2e::{Backend, Config, Event, Must, Raincheck, Script};
 use serde_json::{Value, json};
 
 use crate::driver::Driver;
@@ -20,6 +21,11 @@ async fn gateway(answer: &Event, origins: Option<&str>) -> (Raincheck, Backend) 
     (Raincheck::start(&config).await, backend)
 }
 
+/// The file that says that the backend has seen the work.
+fn seen(gateway: &Raincheck) -> PathBuf {
+    gateway.home.path().join("seen")
+}
+
 fn open(page: &Raincheck, gateway: &Raincheck, task: &str) -> Driver {
     let mut command = Command::new("node");
     command
@@ -27,7 +33,8 @@ fn open(page: &Raincheck, gateway: &Raincheck, task: &str) -> Driver {
         .env("RAINCHECK_TEST_NODE_MODULES", process::node_modules())
         .arg("browser.mjs")
         .arg(format!("http://{}/_raincheck/problems/RC0001", page.addr()))
-        .args([&format!("http://{}", gateway.addr()), task]);
+        .args([&format!("http://{}", gateway.addr()), task])
+        .arg(seen(gateway));
     Driver(Child::spawn(command))
 }
 
@@ -43,7 +50,7 @@ fn worked(backend: &Backend) -> usize {
 fn expect(response: &Value, ticket: &Value, kind: &str) {
     let job = ticket.as_str();
     let wanted = json!({
-        "status": 200, "text": "done", "type": kind, "job": job, "kept": null
+        "status": 200, "text": "done", "type": kind, "job": job, "kept": 0
     });
     assert_eq!(*response, wanted);
 }
@@ -58,6 +65,31 @@ async fn a_page_of_the_gateway_waits_over_a_reload() {
     answer.fire();
     expect(&browser.says("response").await, &ticket, "basic");
     assert_eq!(worked(&backend), 1, "the reloaded page sent nothing");
+}
+
+#[tokio::test]
+async fn a_page_that_is_reloaded_before_its_ticket_joins_under_its_key() {
+    let answer = Event::new("answer");
+    let backend = Backend::start({
+        let answer = answer.clone();
+        move |seen| match seen.path() {
+            "/work" => Script::new().wait(&answer).ok("done"),
+            _ => Script::new().respond("404 Not Found", &[], ""),
+        }
+    })
+    .await;
+    let app = Raincheck::start(&Config::auto(&backend.url()).with("hold = \"30s\"")).await;
+    let browser = open(&app, &app, "held");
+    until("the work to begin", || worked(&backend) == 1).await;
+    std::fs::write(seen(&app), "").must("the file");
+    browser.says("reloaded").await;
+    answer.fire();
+    let response = browser.says("response").await;
+    assert_eq!(
+        (&response["text"], &response["kept"]),
+        (&json!("done"), &json!(0))
+    );
+    assert_eq!(worked(&backend), 1, "the work was done once");
 }
 
 #[tokio::test]

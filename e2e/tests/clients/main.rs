@@ -248,7 +248,7 @@ async fn repeats(kind: Kind) {
     assert_eq!(relay.left(), 0);
     let seen = backend.only();
     let key = seen.head.get("idempotency-key").must("a key");
-    assert_eq!(key.len(), 36);
+    assert!(key.len() >= 32, "{key}");
 }
 
 #[tokio::test]
