@@ -118,6 +118,7 @@ impl Process {
             jobs_path,
             public_url: None,
             reload: None,
+            cors: None,
         };
         let api = Arc::new(Api::new(runner.clone(), metrics, api));
         let local: Box<dyn Local> = Box::new(JobApi(api));

@@ -17,6 +17,7 @@ mod problems;
 mod query;
 mod reload;
 mod respond;
+mod socket;
 mod upstreams;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use raincheck_core::problem::{Problem, ProblemCode};
+use raincheck_core::rewrite::Cors;
 use raincheck_exchange::{Payload, answer, replay};
 use raincheck_runner::Runner;
 use raincheck_runner::status::Links;
@@ -47,6 +49,8 @@ pub struct Options {
     pub public_url: Option<String>,
     /// What `POST /reload` does; none: there is nothing to load again.
     pub reload: Option<Arc<dyn Reload>>,
+    /// What pages on other origins may do; none: nothing.
+    pub cors: Option<Arc<Cors>>,
 }
 
 /// What `/_raincheck/client.js` is.
@@ -59,6 +63,7 @@ pub struct Api {
     jobs_path: String,
     links: Links,
     reload: Option<Arc<dyn Reload>>,
+    sockets: socket::Sockets,
     public_document: Asset,
     admin_document: Asset,
     client: Asset,
@@ -71,6 +76,7 @@ impl Api {
             jobs_path,
             public_url,
             reload,
+            cors,
         } = options;
         let public_document = openapi::public(&jobs_path, public_url.as_deref());
         let links = Links::new(public_url.unwrap_or_default() + &jobs_path);
@@ -83,6 +89,7 @@ impl Api {
             jobs_path,
             links,
             reload,
+            sockets: socket::Sockets::new(cors),
         }
     }
 
@@ -119,6 +126,12 @@ impl Api {
         let reserved = Reserved::parse(path).ok_or_else(|| nothing_here(path))?;
         allowed(request.method(), reserved.methods())?;
         match reserved {
+            Reserved::Events if socket::is_asked(request) => {
+                self.sockets.open(&self.runner, &self.links, None, request)
+            }
+            Reserved::Events => Err(socket::required(
+                "here is a WebSocket: ask with Upgrade: websocket",
+            )),
             Reserved::OpenApi => Ok(self.public_document.answer(request.headers())),
             Reserved::Client => Ok(self.client.answer(request.headers())),
             Reserved::Problem(page) => problems::page(page),
@@ -176,6 +189,11 @@ impl Api {
             (Resource::Cancel, &Method::POST) => {
                 jobs::cancel::cancel(runner, links, id, request.headers()).await
             }
+            (Resource::Events, &Method::GET) if socket::is_asked(request) => {
+                // Whoever asks for a job that is not there learns it from the answer.
+                runner.job(id).await.map_err(|error| error.problem())?;
+                self.sockets.open(runner, links, Some(id), request)
+            }
             (Resource::Events, &Method::GET | &Method::HEAD) => {
                 jobs::events::events(runner, links, id, request).await
             }
@@ -192,6 +210,9 @@ impl Api {
         let response = answered.unwrap_or_else(|problem| {
             let instance = problem.job.map(|id| format!("{}/{id}", self.links.base()));
             let mut response = answer::problem(&problem, instance.as_deref());
+            if problem.code == ProblemCode::UpgradeRequired {
+                socket::name_upgrade(response.headers_mut());
+            }
             if problem.code == ProblemCode::MethodNotAllowed {
                 respond::set_allow(&mut response, &problem.detail);
             }

@@ -108,19 +108,27 @@ pub(crate) enum Reserved<'a> {
     OpenApi,
     /// `/_raincheck/client.js`
     Client,
+    /// `/_raincheck/events`, a WebSocket
+    Events,
     /// `/_raincheck/problems/{page}`
     Problem(&'a str),
 }
 
 impl<'a> Reserved<'a> {
     /// One of each kind that is served.
-    pub(crate) const ALL: [Self; 3] = [Self::OpenApi, Self::Client, Self::Problem("{page}")];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::OpenApi,
+        Self::Client,
+        Self::Events,
+        Self::Problem("{page}"),
+    ];
 
     /// Its path.
     pub(crate) fn path(self) -> &'static str {
         match self {
             Self::OpenApi => "/_raincheck/openapi.json",
             Self::Client => "/_raincheck/client.js",
+            Self::Events => "/_raincheck/events",
             Self::Problem(_) => "/_raincheck/problems/{page}",
         }
     }
@@ -128,6 +136,7 @@ impl<'a> Reserved<'a> {
     pub(crate) fn methods(self) -> &'static str {
         match self {
             Self::OpenApi | Self::Client | Self::Problem(_) => "GET, HEAD",
+            Self::Events => "GET",
         }
     }
 

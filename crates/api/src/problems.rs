@@ -64,5 +64,6 @@ fn text(code: ProblemCode) -> &'static str {
         ProblemCode::DuplicateInProgress => include_str!("../../../docs/problems/RC0035.md"),
         ProblemCode::NoUpstream => include_str!("../../../docs/problems/RC0036.md"),
         ProblemCode::AccessDenied => include_str!("../../../docs/problems/RC0037.md"),
+        ProblemCode::UpgradeRequired => include_str!("../../../docs/problems/RC0038.md"),
     }
 }

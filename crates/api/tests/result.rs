@@ -123,6 +123,7 @@ async fn status_of_result(store: &ModelStore, id: JobId) -> u16 {
         jobs_path: "/jobs".to_owned(),
         public_url: None,
         reload: None,
+        cors: None,
     };
     let api = Api::new(runner, metrics, options);
     let request = Request::get(format!("/jobs/{id}/result"))

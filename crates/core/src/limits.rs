@@ -134,6 +134,16 @@ pub const EVENT_ID_BYTES: usize = 1024;
 /// Bytes of an answer of known length up to which it is relayed and not recorded where a route says
 /// `resume`: it is there at once, or can be had again.
 pub const RESUME_MIN_BYTES: u64 = 64 * 1024;
+/// Bytes of a client's message on a WebSocket of ours; beyond it: an error frame.
+pub const SOCKET_MESSAGE_BYTES: usize = 64 * 1024;
+/// Jobs that one WebSocket follows; beyond it: an error frame.
+pub const SOCKET_JOBS: usize = 1000;
+/// Jobs that all WebSockets of one process follow; beyond it: an error frame.
+pub const SOCKET_JOBS_ALL: usize = 100_000;
+/// Silence of a client on a WebSocket of ours after which it is asked whether it is there.
+pub const SOCKET_PING: Duration = Duration::from_secs(25);
+/// Silence after which it is not: two pings have had no answer.
+pub const SOCKET_SILENCE: Duration = Duration::from_secs(60);
 /// Bytes below which an answer is not compressed: it would hardly get smaller.
 pub const COMPRESS_MIN_BYTES: u64 = 1024;
 /// Bytes of a file that a route answers with; it is kept in memory.

@@ -95,6 +95,7 @@ pub fn start(
         jobs_path,
         public_url,
         reload,
+        cors: gateway.cors.clone(),
     };
     let api = Arc::new(Api::new(runner.clone(), Arc::clone(&metrics), api));
     let local: Box<dyn Local> = Box::new(JobApi(Arc::clone(&api)));

@@ -38,6 +38,7 @@ const PYTHON: &[Package] = &[
         "openapi_spec_validator",
         "whether that document is one",
     ),
+    package("websockets==17.4", "websockets", "a WebSocket client"),
     package("gunicorn==27.0.1", "gunicorn", BACKEND),
     package("uvicorn==0.54.0", "uvicorn", BACKEND),
     package("h11==0.16.0", "h11", BACKEND),
@@ -49,6 +50,7 @@ const PYTHON: &[Package] = &[
 
 const NODE: &[Package] = &[
     package("eventsource@5.1.5", "eventsource", "a reader of events"),
+    package("ws@8.23.0", "ws", "a WebSocket client"),
     package(
         "playwright-core@1.64.1",
         "playwright-core",

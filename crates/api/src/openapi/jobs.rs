@@ -136,7 +136,8 @@ fn result() -> Operation {
 fn events() -> Operation {
     let about = "Server-Sent Events, from how the job stands to its end. `status` events carry a \
                  status document, `progress` events what the backend reported last. A reader that \
-                 comes again names the last id it has seen.";
+                 comes again names the last id it has seen. With `Upgrade: websocket` the same on a \
+                 WebSocket.";
     let stream = Answer::new("The events; the schema is that of one of them.")
         .content("text/event-stream", reference("Event"))
         .header("Raincheck-Job-Id", "The job's id.");

@@ -13,6 +13,7 @@ pub(super) fn operation(reserved: Reserved<'_>, method: &str) -> Option<Operatio
     match (reserved, method) {
         (Reserved::OpenApi, "GET") => Some(openapi()),
         (Reserved::Client, "GET") => Some(client()),
+        (Reserved::Events, "GET") => Some(events()),
         (Reserved::Problem(_), "GET") => Some(problem()),
         _ => None,
     }
@@ -42,6 +43,16 @@ fn asset(operation: Operation, answer: Answer) -> Operation {
             "304",
             Answer::new("The same as before.").header("ETag", tag),
         )
+}
+
+/// The WebSocket for many jobs.
+fn events() -> Operation {
+    let about = "A WebSocket: `{\"subscribe\": [ids]}`, `unsubscribe` and `cancel` go in, `status`, \
+                 `progress` and `error` events come out, as JSON in text.";
+    Operation::new("openEvents", TAG, "How many jobs go, as it happens")
+        .about(about)
+        .answers("101", Answer::new("What follows is WebSocket frames."))
+        .fails(&[P::UpgradeRequired, P::AccessDenied])
 }
 
 /// The page of a problem code.

@@ -45,6 +45,7 @@ pub enum ProblemCode {
     DuplicateInProgress = 35,
     NoUpstream = 36,
     AccessDenied = 37,
+    UpgradeRequired = 38,
 }
 
 /// Whether the backend may have done something because of the request that got this problem.
@@ -60,7 +61,7 @@ use ProblemCode as P;
 
 impl ProblemCode {
     /// Every code, in numeric order.
-    pub const ALL: [P; 37] = [
+    pub const ALL: [P; 38] = [
         P::RouteNotFound,
         P::MalformedRequest,
         P::RequestTooLarge,
@@ -98,6 +99,7 @@ impl ProblemCode {
         P::DuplicateInProgress,
         P::NoUpstream,
         P::AccessDenied,
+        P::UpgradeRequired,
     ];
 
     /// The number that is stored. Never reused.
@@ -127,6 +129,7 @@ impl ProblemCode {
             P::TargetTooLong => 414,
             P::RangeNotSatisfiable => 416,
             P::IdempotencyKeyReused => 422,
+            P::UpgradeRequired => 426,
             P::ConfigInvalid => 422,
             P::RateLimited => 429,
             P::HeadersTooLarge => 431,
@@ -183,7 +186,8 @@ impl ProblemCode {
             | P::IdempotencyKeyRequired
             | P::IdempotencyKeyInvalid
             | P::IdempotencyKeyReused
-            | P::AccessDenied => false,
+            | P::AccessDenied
+            | P::UpgradeRequired => false,
         }
     }
 
@@ -226,7 +230,8 @@ impl ProblemCode {
             | P::IdempotencyKeyInvalid
             | P::IdempotencyKeyReused
             | P::DuplicateInProgress
-            | P::AccessDenied => SideEffects::None,
+            | P::AccessDenied
+            | P::UpgradeRequired => SideEffects::None,
         }
     }
 
@@ -262,6 +267,7 @@ impl ProblemCode {
             P::TargetTooLong => "The request target is longer than allowed",
             P::InvalidParameter => "A parameter has a value that is not allowed",
             P::AccessDenied => "This route does not serve this client",
+            P::UpgradeRequired => "This address speaks another protocol",
             P::RetriesExhausted => "The last allowed attempt was answered with an error",
             P::ConfigInvalid => "The config has a mistake, and nothing was changed",
             P::RateLimited => "This client sends more than it may",
@@ -313,6 +319,7 @@ impl ProblemCode {
             P::DuplicateInProgress => "duplicate-in-progress",
             P::NoUpstream => "no-upstream",
             P::AccessDenied => "access-denied",
+            P::UpgradeRequired => "upgrade-required",
         }
     }
 

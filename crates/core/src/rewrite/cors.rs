@@ -136,6 +136,14 @@ impl Cors {
         }
     }
 
+    /// Whether pages of this origin, as browsers write it, are let in.
+    pub fn lets_in(&self, origin: &str) -> bool {
+        match &self.origins {
+            Origins::Any => true,
+            Origins::Some(rules) => rules.iter().any(|rule| rule.takes(origin.as_bytes())),
+        }
+    }
+
     fn let_in(&self, request: &HeaderMap, headers: &mut HeaderMap) -> bool {
         let mut origins = request.get_all(header::ORIGIN).iter();
         let origin = origins.next().filter(|_| origins.next().is_none());
