@@ -18,6 +18,8 @@
  * @property {string} [remember] Keeps the ticket, and a random key, under this name in sessionStorage:
  *   after a reload of the page the same call goes on waiting. Without a key a reload before there is
  *   a ticket sends the request again.
+ * @property {boolean} [live] After a ticket: gives the response as soon as its head is known, and its
+ *   body as the backend writes it. There is no progress then.
  * @property {boolean} [cancelOnAbort] An abort cancels the job too, and not only the waiting.
  * @property {number} [wait] Seconds of one wait; less than any proxy in between allows. 20.
  * @property {number} [patience] Seconds without any word of the gateway before giving up. 300.
@@ -43,21 +45,26 @@ export async function fetch(input, init = {}) {
   const once = !key || init.body instanceof ReadableStream;
   const send = () => globalThis.fetch(asked && !once ? asked.clone() : input, key ? { ...init, headers } : init);
   const response = once ? await send() : await persist(init, 4, send, (answer) => isBusy(answer) || isFromBetween(answer));
+  // Who was let in to send the request is let in to its result, and nobody else's server is told.
+  const later = (url) => ({
+    credentials: asked?.credentials, mode: asked?.mode, ...init,
+    headers: headers.has("Authorization") && new URL(url).origin === new URL(String(asked?.url ?? input), response.url).origin
+      ? { Authorization: headers.get("Authorization") } : {},
+  });
   const id = ticketOf(response);
   if (!id) {
     forget(init);
-    return response;
+    // Of a route with `resume = true`: the rest can be had there.
+    const rest = response.headers.get("Content-Location");
+    if (!has(response, "Raincheck-Job-Id") || !rest?.endsWith("/result?follow")) return response;
+    const url = new URL(rest, response.url).href;
+    return mended(response, init, (range) => ask(url, later(url), range));
   }
   response.body?.cancel();
   const url = new URL(response.headers.get("Location"), response.url).href;
   init.onTicket?.({ id, url });
   keep(init, "url", url);
-  // Who was let in to send the request is let in to its result, and nobody else's server is told.
-  const own = new URL(url).origin === new URL(String(asked?.url ?? input), response.url).origin;
-  return resume(url, {
-    credentials: asked?.credentials, mode: asked?.mode, ...init,
-    headers: own && headers.has("Authorization") ? { Authorization: headers.get("Authorization") } : {},
-  });
+  return resume(url, later(url));
 }
 
 /** Goes on waiting for a job: that of a ticket from before.
@@ -65,18 +72,14 @@ export async function fetch(input, init = {}) {
  * @param {RequestInit & Extra} [init]
  * @returns {Promise<Response>} */
 export async function resume(url, init = {}) {
-  const { signal, headers = {}, credentials, mode, onProgress } = init;
-  /** @type {RequestInit} */
-  const options = { signal, headers, credentials, mode, cache: "no-store" };
+  const { signal, onProgress, live } = init;
+  const wait = init.wait ?? 20;
   try {
-    for (let tag = null; ; ) {
-      const began = Date.now();
-      const asking = onProgress && tag ? { ...options, headers: { ...headers, "If-None-Match": tag } } : options;
-      const seen = tag;
+    for (let tag = null; !live; ) {
+      const began = Date.now(), seen = tag;
       const job = await persist(init, Infinity, async () => {
         // Who wants news is told first how things stand.
-        const wait = onProgress && !seen ? 0 : init.wait ?? 20;
-        const response = await globalThis.fetch(`${url}?wait=${wait}`, asking);
+        const response = await ask(`${url}?wait=${onProgress && !seen ? 0 : wait}`, init, onProgress && seen ? { "If-None-Match": seen } : {});
         if (response.status !== 200) return response;
         tag = response.headers.get("ETag");
         return await response.json();
@@ -87,23 +90,36 @@ export async function resume(url, init = {}) {
       if (job instanceof Response ? job.status !== 304 : !["queued", "processing"].includes(job.status)) break;
       await nap((isNews ? 250 : 1000) - (Date.now() - began), signal);
     }
-    const get = (range) => globalThis.fetch(`${url}/result`, { ...options, headers: { ...headers, ...range } });
-    const response = await persist(init, Infinity, get, isFromBetween);
-    forget(init);
-    return mended(response, init, get);
+    const result = `${url}/result${live ? "?follow" : ""}`;
+    for (;;) {
+      const began = Date.now();
+      const response = await persist(init, Infinity, () => ask(live ? `${result}&wait=${wait}` : result, init), isFromBetween);
+      if (!ticketOf(response)) {
+        forget(init);
+        return mended(response, init, (range) => ask(result, init, range));
+      }
+      await nap(1000 - (Date.now() - began), signal);
+    }
   } catch (error) {
     if (signal?.aborted && init.cancelOnAbort) {
       forget(init);
-      await globalThis.fetch(url, { ...options, signal: undefined, method: "DELETE", keepalive: true }).catch(() => {});
+      await ask(url, { ...init, signal: undefined }, {}, { method: "DELETE", keepalive: true }).catch(() => {});
     }
     throw error;
   }
 }
 
+/** One request of those that an answer takes.
+ * @param {string} url @param {RequestInit} init @param {object} [more] @param {RequestInit} [other] */
+function ask(url, { signal, headers, credentials, mode }, more = {}, other = {}) {
+  const all = [...new Headers(headers), ...Object.entries(more)];
+  return globalThis.fetch(url, { signal, headers: all, credentials, mode, cache: "no-store", ...other });
+}
+
 const slot = (init, what) => `raincheck:${init.remember}:${what}`;
 const recall = (init, what) => (init.remember && sessionStorage.getItem(slot(init, what))) || undefined;
 const keep = (init, what, value) => { if (init.remember && value) sessionStorage.setItem(slot(init, what), value); };
-const forget = (init) => { if (init.remember) for (const what of ["url", "key"]) sessionStorage.removeItem(slot(init, what)); };
+const forget = (init) => ["url", "key"].forEach((what) => init.remember && sessionStorage.removeItem(slot(init, what)));
 /** `crypto.randomUUID` is for https alone. */
 const random = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 const has = (response, name) => response.headers.has(name);
@@ -142,8 +158,8 @@ async function persist(init, tries, attempt, isLost) {
 /** The same response; a body that breaks off goes on at the byte where it did. */
 function mended(response, init, get) {
   const tag = response.headers.get("ETag");
-  // What was compressed is counted otherwise than it is read, and other origins hide whether it was.
-  const isCounted = response.type !== "cors" && !has(response, "Content-Encoding");
+  // What was compressed is counted otherwise than it is read. Other origins may hide whether it was.
+  const isCounted = !has(response, "Content-Encoding") && (response.type !== "cors" || has(response, "Raincheck-Job-Id"));
   if (response.status !== 200 || !response.body || !tag || tag.startsWith("W/") || !isCounted) return response;
   let reader = response.body.getReader(), offset = 0, resumed = -1;
   const range = () => get({ Range: `bytes=${offset}-`, "If-Range": tag });
@@ -159,6 +175,7 @@ function mended(response, init, get) {
           if (init.signal?.aborted || offset === resumed) throw error;
           resumed = offset;
           const rest = await persist(init, Infinity, range, isFromBetween);
+          if (rest.status === 416 && rest.headers.get("Content-Range") === `bytes */${offset}`) return controller.close();
           if (rest.status !== 206) throw error;
           reader = rest.body.getReader();
         }
@@ -166,9 +183,9 @@ function mended(response, init, get) {
     },
     cancel: (reason) => reader.cancel(reason),
   });
-  const { status, statusText, headers, url, type, redirected } = response;
-  const whole = new Response(body, { status, statusText, headers });
-  return Object.defineProperties(whole, { url: { value: url }, type: { value: type }, redirected: { value: redirected } });
+  const whole = new Response(body, response);
+  for (const name of ["url", "type"]) Object.defineProperty(whole, name, { value: response[name] });
+  return whole;
 }
 
 /** @returns {Promise<void>} */

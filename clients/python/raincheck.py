@@ -102,10 +102,13 @@ class Answer:
                     raise  # nothing came since the last time
                 self._resumed_at = self._offset
                 rest = self._again(self._offset) if self._may_resume() else None
-                if rest is None:
+                if rest is not None and rest.headers.get("Content-Range") == f"bytes */{self._offset}":
+                    piece = b""  # nothing is missing but the end
+                elif rest is None or rest.status != (206 if self._offset else 200):
                     raise
-                self._response = rest
-                continue
+                else:
+                    self._response = rest
+                    continue
             if not piece:
                 self.close()
                 return
@@ -172,14 +175,16 @@ def request(
     lost = lambda answer: _busy(answer) or _from_between(answer)  # noqa: E731
     response = call.persist(send, lost, tries=4) if may_repeat else send()
     job = _ticket(response)
+    # Of a route with `resume = true`: the rest can be had there.
+    place = urllib.parse.urljoin(response.url, response.headers.get("Content-Location", ""))
+    # Who was let in to send the request is let in to its result, and no other server is told.
+    own = urllib.parse.urlsplit(job or place)[:2] == urllib.parse.urlsplit(url)[:2]
+    call.headers = {n: v for n, v in call.headers.items() if own and n.lower() == "authorization"}
     if job is None:
-        return _answer(response, call, None, stream)
+        return call.answer(response, place if place.endswith("/result?follow") else None, stream)
     response.close()
     if on_ticket:
         on_ticket(job)
-    # Who was let in to send the request is let in to its result, and no other server is told.
-    own = urllib.parse.urlsplit(job)[:2] == urllib.parse.urlsplit(url)[:2]
-    call.headers = {n: v for n, v in call.headers.items() if own and n.lower() == "authorization"}
     return call.follow(job, stream)
 
 
@@ -190,7 +195,8 @@ def resume(job_url: str, *, timeout: Optional[float] = None, stream: bool = Fals
     `threading.Event` or anything with `is_set()`: set, the job is cancelled and `Cancelled` raised
     within about two seconds. `wait`: seconds of one wait, less than any proxy in between allows
     (20). `patience`: seconds without any word of the gateway before the last error is raised (300).
-    `handlers`: of `urllib.request`, for proxies, cookies or `HTTPSHandler(context=...)`.
+    `live`: gives the response as soon as its head is known, its body as the backend writes it (use it
+    with `stream`), and no progress. `handlers`: of `urllib.request`, for proxies, cookies or `HTTPSHandler(context=...)`.
     """
     return _Call(timeout, **options).follow(job_url, stream)
 
@@ -224,11 +230,12 @@ class _Call:
         cancel: Any = None,
         wait: int = 20,
         patience: float = 300,
+        live: bool = False,
         handlers: Iterable[Any] = (),
     ) -> None:
         self.headers = dict(headers or {})
         self.deadline = None if timeout is None else time.monotonic() + timeout
-        self.on_progress, self.cancel = on_progress, cancel
+        self.on_progress, self.cancel, self.live = on_progress, cancel, live
         self.wait, self.patience = (min(wait, 2) if cancel else wait), patience
         self.opener = urllib.request.build_opener(_Answers, *handlers)
         self.job: Optional[str] = None
@@ -287,7 +294,7 @@ class _Call:
     def follow(self, job: str, stream: bool) -> Answer:
         """Waits until the job is finished, then takes its response."""
         self.job, tag = job, None
-        while True:
+        while not self.live:
             began = time.monotonic()
             status, known, document = self.persist(lambda: self.look(job, tag), lambda found: found[0] == 0)
             news = document is not None and (tag is None or known != tag)
@@ -298,16 +305,32 @@ class _Call:
             if status != 304 and (document is None or document["status"] not in _UNFINISHED):
                 break
             self.nap((0.25 if news else 1.0) - (time.monotonic() - began))
+        result = job + ("/result?follow" if self.live else "/result")
+        while True:
+            began = time.monotonic()
+            response = self.take(f"{result}&wait={int(self.left(self.wait))}" if self.live else result, {})
+            if _ticket(response) is None:
+                return self.answer(response, result, stream)
+            response.close()
+            self.nap(1.0 - (time.monotonic() - began))
 
-        def take(offset: int = 0) -> Any:
-            headers = dict(self.headers)
-            if offset:
-                headers.update({"Range": f"bytes={offset}-", "If-Range": first.headers["ETag"]})
-            fetch = lambda: self.send("GET", job + "/result", headers, None, self.left(self.patience))  # noqa: E731
-            return self.persist(fetch, _from_between)
+    def take(self, url: str, more: Mapping[str, str]) -> Any:
+        """What is at a URL, however often it takes."""
+        headers = {**self.headers, **more}
+        attempt = lambda: self.send("GET", url, headers, None, self.left(self.patience))  # noqa: E731
+        return self.persist(attempt, _from_between)
 
-        first = take()
-        return _answer(first, self, take, stream)
+    def answer(self, response: Any, place: Optional[str], stream: bool) -> Answer:
+        """The answer, whose rest can be had at a place, if there is one, should it break off."""
+
+        def again(offset: int) -> Any:
+            tag = {"Range": f"bytes={offset}-", "If-Range": response.headers["ETag"]} if offset else {}
+            return self.take(place, tag) if place else None
+
+        answer = Answer(response, again)
+        if not stream:
+            answer.content  # noqa: B018: read while the connection is there
+        return answer
 
     def look(self, job: str, tag: Optional[str]) -> Any:
         """Status, tag and document of the job once there is news, or after `wait`."""
@@ -323,17 +346,6 @@ class _Call:
                 return response.status, tag, _json.load(response) if response.status == 200 else None
             except ValueError as error:
                 raise OSError(f"a document from {url} was cut short") from error
-
-
-def _answer(response: Any, call: _Call, take: Optional[Callable[[int], Any]], stream: bool) -> Answer:
-    def again(offset: int) -> Any:
-        rest = take(offset) if take else None
-        return rest if rest is not None and (rest.status == 206 or offset == 0) else None
-
-    answer = Answer(response, again)
-    if not stream:
-        answer.content  # noqa: B018: read while the connection is there
-    return answer
 
 
 def _ticket(response: Any) -> Optional[str]:

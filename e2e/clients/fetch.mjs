@@ -18,10 +18,17 @@ const init = {
 };
 if (task.progress) init.onProgress = ({ status, progress }) => say("progress", { status, percent: progress?.percent ?? null });
 if (task.cancel) init.cancelOnAbort = true;
+if (task.live) init.live = true;
 if (task.key) init.idempotencyKey = task.key;
 try {
   const response = await (task.resume ? client.resume(task.resume, init) : client.fetch(base + task.path, init));
-  const bytes = new Uint8Array(await response.arrayBuffer());
+  let bytes = new Uint8Array();
+  if (task.live) {
+    for await (const piece of response.body) {
+      say("piece", new TextDecoder().decode(piece));
+      bytes = Uint8Array.from([...bytes, ...piece]);
+    }
+  } else bytes = new Uint8Array(await response.arrayBuffer());
   if (task.out) await writeFile(task.out, bytes);
   say("response", {
     status: response.status, length: bytes.length,

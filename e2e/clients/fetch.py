@@ -27,6 +27,8 @@ def on_progress(job):
 
 
 options = {"on_progress": on_progress} if task.get("progress") else {}
+if task.get("live"):
+    options.update(live=True, stream=True)
 if task.get("cancel"):
     options["cancel"] = stop
 elif task.get("abort"):
@@ -38,12 +40,16 @@ try:
         answer = raincheck.request(
             init.get("method", "GET"), base + task["path"], data=init.get("body"), on_ticket=on_ticket,
             headers=init.get("headers"), idempotency_key=task.get("key"), **options)
+    body = b""
+    for piece in answer if task.get("live") else [answer.content]:
+        say("piece", piece.decode(errors="replace")[:100])
+        body += piece
     if task.get("out"):
         with open(task["out"], "wb") as file:
-            file.write(answer.content)
+            file.write(body)
     say("response", {
-        "status": answer.status, "length": len(answer.content),
-        "text": answer.text if len(answer.content) < 100 else None,
+        "status": answer.status, "length": len(body),
+        "text": body.decode() if len(body) < 100 else None,
         "job": answer.job_id, "error": answer.headers.get("raincheck-error"),
         "mine": answer.headers.get("x-mine"), "path": urlsplit(answer.url).path,
     })

@@ -52,8 +52,8 @@ def before_call(context, case, kwargs):
     path["id"] = job
     if state == "processing":
         query = case.query or {}
-        # A hop without a wait waits as long as anybody may.
-        if str(query.get("wait", "1" if "hop" in query else "")).isdigit():
+        # A hop or a follower without a wait waits as long as it may.
+        if str(query.get("wait", "1" if {"hop", "follow"} & query.keys() else "")).isdigit():
             query["wait"] = 0
         if "wait" in str((case.headers or {}).get("Prefer", "")):
             case.headers["Prefer"] = "wait=0"

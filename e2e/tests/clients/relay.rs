@@ -15,6 +15,8 @@ pub enum Fault {
     TimesOut,
     /// It reaches the gateway, and the connection ends after this many bytes of the answer.
     Cuts(usize),
+    /// It reaches the gateway, and the connection ends after the packet with this text.
+    CutsAfter(&'static str),
 }
 
 type Faults = Arc<Mutex<Vec<(&'static str, Fault)>>>;
@@ -72,6 +74,7 @@ async fn pass(mut client: TcpStream, gateway: SocketAddr, faults: Faults) {
     };
     let (mut asked, mut answered) = (vec![0; 65536], vec![0; 65536]);
     let mut room = usize::MAX;
+    let mut last = None;
     loop {
         tokio::select! {
             read = client.read(&mut asked) => {
@@ -83,6 +86,7 @@ async fn pass(mut client: TcpStream, gateway: SocketAddr, faults: Faults) {
                         continue;
                     }
                     Some(Fault::Cuts(after)) => room = after,
+                    Some(Fault::CutsAfter(text)) => last = Some(text),
                     None => {}
                 }
                 if upstream.write_all(&asked[..len]).await.is_err() { return }
@@ -92,6 +96,8 @@ async fn pass(mut client: TcpStream, gateway: SocketAddr, faults: Faults) {
                 let passed = len.min(room);
                 if client.write_all(&answered[..passed]).await.is_err() || passed < len { return }
                 room -= passed;
+                let is_last = |text| String::from_utf8_lossy(&answered[..len]).contains(text);
+                if last.is_some_and(is_last) { return }
             }
         }
     }

@@ -46,10 +46,10 @@ async fn result_now<B>(
     id: JobId,
     request: &Request<B>,
 ) -> Result<(Revision, Result<Response<Payload>, Problem>), Problem> {
+    let hop = chain::hop(request)?;
     if query::has(request.uri().query(), "follow") {
         return follow::follow(runner, links, id, request).await;
     }
-    let hop = chain::hop(request)?;
     let wait = match hop {
         Some(_) => chain::wait(runner, id, request).await?,
         None => wait::wanted(request)?,

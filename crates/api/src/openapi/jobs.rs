@@ -4,7 +4,7 @@ use raincheck_core::problem::ProblemCode as P;
 use serde_json::{Value, json};
 
 use super::operation::{Answer, Operation, reference};
-use super::parameter::{hop, if_none_match, last_event_id, range, wait};
+use super::parameter::{follow, hop, if_none_match, last_event_id, range, wait};
 use super::schemas::example;
 use crate::paths::Resource;
 
@@ -14,7 +14,7 @@ const TAG: &str = "jobs";
 const STORE: [P; 2] = [P::StorageDamaged, P::StoreUnavailable];
 
 /// How a job may have ended without a response.
-const ENDS: [P; 13] = [
+const ENDS: [P; 14] = [
     P::UpstreamUnreachable,
     P::UpstreamBroken,
     P::UpstreamTimeout,
@@ -24,6 +24,7 @@ const ENDS: [P; 13] = [
     P::DeadlineExceeded,
     P::RouteGone,
     P::NoUpstream,
+    P::Overloaded,
     P::StoreUnavailable,
     P::StorageDamaged,
     P::JobCancelled,
@@ -91,7 +92,9 @@ fn result() -> Operation {
     let about = "The backend's response as it was: status, fields, body, trailers. A result with \
                  status 200 has an `ETag` and is served in parts. A job that ended without a \
                  response is answered with its problem. A browser that opens this address sees a \
-                 page instead of a document or a problem.";
+                 page instead of a document or a problem.\n\nWith `follow` it is answered while the \
+                 backend still writes: ranges then have no known end, and a stream of events goes \
+                 on behind `Last-Event-ID`.";
     let waiting = document("Not there yet: the status document.", example("processing"))
         .header("Location", "The job.")
         .text("text/html");
@@ -112,7 +115,7 @@ fn result() -> Operation {
     Operation::new("getResult", TAG, "The response")
         .about(about)
         .parameters(wait())
-        .parameters([hop(), if_none_match()])
+        .parameters([follow(), hop(), if_none_match(), last_event_id()])
         .parameters(range())
         .answers("200", whole.maybe("ETag", "Names these bytes."))
         .answers("202", unfinished(waiting))

@@ -5,13 +5,12 @@ use serde_json::{Map, Value, json};
 
 /// What any operation may be answered with: by the guard before it, or where the process or its
 /// store is in trouble.
-const ALWAYS: [ProblemCode; 7] = [
+const ALWAYS: [ProblemCode; 6] = [
     ProblemCode::MalformedRequest,
     ProblemCode::RequestTimeout,
     ProblemCode::TargetTooLong,
     ProblemCode::HeadersTooLarge,
     ProblemCode::Internal,
-    ProblemCode::Overloaded,
     ProblemCode::Draining,
 ];
 

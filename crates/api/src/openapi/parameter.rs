@@ -66,6 +66,14 @@ pub(super) fn hop() -> Value {
     query("hop", about, schema)
 }
 
+/// The response while it is still produced.
+pub(super) fn follow() -> Value {
+    let about = "Present: the response while it is still produced. Its value is not looked at.";
+    let mut follow = query("follow", about, json!({ "type": "string" }));
+    follow["allowEmptyValue"] = true.into();
+    follow
+}
+
 /// Parts of a result.
 pub(super) fn range() -> [Value; 2] {
     [

@@ -202,8 +202,9 @@ fn jobs() -> Value {
 }
 
 fn ready() -> Value {
+    const STATES: [&str; 4] = ["ready", "full", "draining", "failed"];
     object(json!({
-        "status": words("Whether new requests are welcome.", &["ready", "draining", "failed"]),
+        "status": words("Whether new requests are welcome; `full`: only relays are.", &STATES),
         "why": or_null(text("What is wrong with the store.")),
         "in_flight": count("Attempts that run."),
     }))

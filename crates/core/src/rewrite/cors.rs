@@ -70,7 +70,7 @@ pub enum OriginError {
 
 /// Response fields of ours that scripts need: to find and await a ticket, to tell our answers from
 /// the backend's, to take a result in parts.
-pub const EXPOSED: [&str; 12] = [
+pub const EXPOSED: [&str; 14] = [
     "Location",
     "Retry-After",
     "Link",
@@ -83,6 +83,8 @@ pub const EXPOSED: [&str; 12] = [
     "Content-Range",
     "Accept-Ranges",
     "Content-Disposition",
+    "Content-Encoding",
+    "Content-Location",
 ];
 
 /// What may be asked for where a config says nothing.
