@@ -35,6 +35,8 @@ const TOO_LARGE: Expected = Expected {
 impl Expected {
     fn problem(&self, response: &Response) {
         let document = expect::problem(response, self.status, self.code);
+        // All requests here are POSTs: only what the backend cannot have seen may be sent again.
+        assert_eq!(document["retryable"], self.executions == 0, "{document}");
         if self.status == 504 {
             assert_eq!(document["message"], "Endpoint request timed out");
         }
@@ -337,5 +339,33 @@ async fn a_dripping_head_is_waited_for() {
             (response.header("x-slow").must("x-slow"), response.text()),
             ("yes".into(), "slow".into())
         );
+    }
+}
+
+#[tokio::test]
+async fn what_may_be_sent_twice_is_told_so() {
+    let backend = Backend::always(Script::new().close()).await;
+    let config = Config::all_modes(&backend.url()).each("retry = { unsafe = true }");
+    let app = Raincheck::start(&Config::all_modes(&backend.url())).await;
+    let unsafe_app = Raincheck::start(&config).await;
+    for mode in ["sync", "auto"] {
+        let path = format!("/{mode}/x");
+        for (answer, retryable) in [
+            (app.get(&path).await, true),
+            (app.request("PUT", &path).body("a").send().await, true),
+            (app.post(&path, "a").await, false),
+            (app.request("PATCH", &path).body("a").send().await, false),
+            (unsafe_app.post(&path, "a").await, true),
+        ] {
+            let document = expect::problem(&answer, 502, "upstream-broken");
+            assert_eq!(document["retryable"], retryable, "{mode} {document}");
+        }
+    }
+    for (method, retryable) in [("PUT", true), ("POST", false)] {
+        let request = app.request(method, "/async/x").body("a");
+        let ticket = ticket(&request.send().await);
+        app.finished(&ticket.id).await;
+        let document = expect::problem(&app.result(&ticket.id).await, 502, "upstream-broken");
+        assert_eq!(document["retryable"], retryable, "{document}");
     }
 }

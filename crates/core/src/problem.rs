@@ -20,7 +20,7 @@ pub struct Problem {
     pub code: ProblemCode,
     /// What happened here, for a person; safe to show to any client.
     pub detail: String,
-    /// Whether the same request may do better later.
+    /// Whether the same request may be sent again, and may do better later.
     pub retryable: bool,
     /// When to try again, sent as `Retry-After`.
     pub retry_after: Option<Duration>,
@@ -43,11 +43,14 @@ impl Problem {
         }
     }
 
-    /// The same for a request that must not simply be sent again.
+    /// The same, told to who would send the request again: nothing of it must have come to the
+    /// backend, or it may come there twice.
     #[must_use]
-    pub fn not_retryable(mut self) -> Self {
-        self.retryable = false;
-        self.retry_after = None;
+    pub fn after(mut self, maybe_seen: bool, repeatable: bool) -> Self {
+        if maybe_seen && !repeatable {
+            self.retryable = false;
+            self.retry_after = None;
+        }
         self
     }
 

@@ -6,7 +6,7 @@ pub mod upstream;
 
 use std::time::Duration;
 
-use http::HeaderName;
+use http::{HeaderName, Method};
 
 pub use pattern::{Pattern, PatternError};
 pub use table::{RouteTable, TableError};
@@ -72,6 +72,11 @@ pub struct Route {
 }
 
 impl Route {
+    /// Whether a backend may see a request of this method twice.
+    pub fn repeats(&self, method: &Method) -> bool {
+        method.is_idempotent() || self.retry.repeat_unsafe
+    }
+
     /// An auto route with what holds where a config says nothing: the one place of these defaults.
     pub fn new(name: RouteName, pattern: Pattern, upstream: impl Into<Backends>) -> Self {
         let timeout = Some(Mode::Auto.timeout());

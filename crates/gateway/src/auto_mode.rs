@@ -111,7 +111,10 @@ impl Service {
                     false if inner.is_recorded(self.runner(), &landed) => {
                         Box::pin(self.record(inner, landed, prefer)).await
                     }
-                    false => land(inner.permit, landed),
+                    false => {
+                        let repeatable = inner.accepted.repeats();
+                        land(inner.permit, landed, repeatable)
+                    }
                 }
             }
             Came::HoldOver => {
@@ -135,11 +138,11 @@ impl Service {
         };
         inner.unpack();
         let prefer = prefer.past_hold(&inner.accepted.route, &inner.accepted.head);
-        let idempotent = inner.accepted.head.method.is_idempotent();
+        let repeatable = inner.accepted.repeats();
         let adopted = self.runner().adopt(inner.adopted());
         let job = adopted
             .await
-            .map_err(|error| ticketless(&error, idempotent))?;
+            .map_err(|error| ticketless(&error, repeatable))?;
         Ok(ticket(self.runner(), &job, &self.links(), prefer))
     }
 
@@ -178,14 +181,18 @@ impl Service {
 }
 
 /// The exchange ended in time, and its end is the answer.
-fn land(permit: Permit, landed: Result<Landed, Failure>) -> Result<Response<Payload>, Problem> {
+fn land(
+    permit: Permit,
+    landed: Result<Landed, Failure>,
+    repeatable: bool,
+) -> Result<Response<Payload>, Problem> {
     match landed {
         Ok(Landed::Opened(mut opened)) => {
             opened.body.attach(permit);
             Ok(replay::relay(opened))
         }
         Ok(Landed::Recorded(recorded)) => Ok(replay::recorded(recorded)),
-        Err(failure) => Err(failed(&failure)),
+        Err(failure) => Err(failed(&failure, repeatable)),
     }
 }
 
@@ -385,18 +392,13 @@ impl Inner {
 }
 
 /// There is no ticket at the end of a hold: the exchange was closed, but the backend had it.
-fn ticketless(error: &raincheck_runner::Error, idempotent: bool) -> Problem {
+fn ticketless(error: &raincheck_runner::Error, repeatable: bool) -> Problem {
     let problem = error.problem();
     let detail = format!(
         "the hold ended and no ticket could be stored ({error}); the exchange was closed, and the \
          backend may have seen the request"
     );
-    let told = Problem { detail, ..problem };
-    if idempotent {
-        told
-    } else {
-        told.not_retryable()
-    }
+    Problem { detail, ..problem }.after(true, repeatable)
 }
 
 fn gone() -> Problem {

@@ -389,11 +389,14 @@ fn kind(answer: &Result<Response<Payload>, Problem>) -> Answer {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ticketed;
 
-/// What a client is told of an exchange that failed.
-pub(crate) fn failed(failure: &Failure) -> Problem {
-    let problem = Problem::new(failure.cause.problem(), &failure.detail);
-    match failure.cause.problem().retryable() && failure.cause.problem().status() == 503 {
+/// What a client is told of an exchange that failed. `repeatable`: the backend may see the request
+/// twice.
+pub(crate) fn failed(failure: &Failure, repeatable: bool) -> Problem {
+    let code = failure.cause.problem();
+    let problem = Problem::new(code, &failure.detail);
+    let problem = match code.retryable() && code.status() == 503 {
         true => problem.retry_after(std::time::Duration::from_secs(5)),
         false => problem,
-    }
+    };
+    problem.after(failure.seen.maybe(), repeatable)
 }

@@ -38,6 +38,7 @@ impl Service {
             deadline: timeouts.total.map(|total| now.after(total)),
             progress: None,
         };
+        let repeatable = route.repeats(&head.method);
         let blame = Blame::default();
         let body = if incoming.is_end_stream() {
             OutBody::Empty
@@ -58,7 +59,10 @@ impl Service {
                 opened.body.attach(permit);
                 Ok(replay::relay(opened))
             }
-            Err(failure) => Err(blame.get().cloned().unwrap_or_else(|| failed(&failure))),
+            Err(failure) => Err(match blame.get() {
+                Some(problem) => problem.clone().after(failure.seen.maybe(), repeatable),
+                None => failed(&failure, repeatable),
+            }),
         }
     }
 

@@ -36,6 +36,11 @@ pub struct Accepted {
 }
 
 impl Accepted {
+    /// Whether its backend may see it twice.
+    pub fn repeats(&self) -> bool {
+        self.route.repeats(&self.head.method)
+    }
+
     fn submission(&self) -> Submission {
         Submission::to_route(self.id, &self.route, self.head.method.is_idempotent())
     }

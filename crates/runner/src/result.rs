@@ -62,7 +62,8 @@ pub async fn source(
     })
 }
 
-/// What is told of a finished job without a response.
+/// What is told of a finished job without a response. A repetition of its request may do better
+/// only if that is run: see [`raincheck_core::policy::dedup`].
 pub fn problem(job: &Job) -> Problem {
     let code = match (job.status(), job.error()) {
         (Status::Cancelled, _) => ProblemCode::JobCancelled,
@@ -73,5 +74,6 @@ pub fn problem(job: &Job) -> Problem {
     let detail = job
         .error()
         .map_or("the job ended without a response", |error| &error.detail);
-    Problem::new(code, detail).about(job.id())
+    let problem = Problem::new(code, detail).about(job.id());
+    problem.after(job.executions() > 0, job.terms().repeatable)
 }
