@@ -212,6 +212,12 @@ async fn only_the_attempt_that_runs_may_report() {
         405,
         "method-not-allowed",
     );
+    // One digit short.
+    let cut = &job.report_to[..job.report_to.len() - 1];
+    let report = job.app.request("PUT", cut).body("{}").send().await;
+    let document = expect::problem(&report, 400, "invalid-parameter");
+    let detail = document["detail"].as_str().must("a detail");
+    assert!(detail.contains("Raincheck-Progress"), "{detail}");
     assert_eq!(job.app.status(&job.id).await["progress"], Value::Null);
     job.answer.fire();
     job.app.finished(&job.id).await;

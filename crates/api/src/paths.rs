@@ -29,6 +29,9 @@ pub(crate) enum Resource {
     Progress(u32, u64),
 }
 
+/// The number of no attempt: they are counted from one.
+pub(crate) const NO_ATTEMPT: u32 = 0;
+
 impl Resource {
     /// One of each kind that is served.
     pub(crate) const ALL: [Self; 7] = [
@@ -93,12 +96,22 @@ impl JobPath {
     }
 }
 
-/// `/progress/{attempt}-{token}`, the token as sixteen hexadecimal digits.
+/// `/progress/{attempt}-{token}`, the token as sixteen hexadecimal digits. What is none is read as
+/// [`NO_ATTEMPT`], so that whoever has copied it wrongly is told so.
 fn progress(end: &str) -> Option<Resource> {
-    let (attempt, token) = end.strip_prefix("/progress/")?.split_once('-')?;
+    let report = end.strip_prefix("/progress/")?;
+    if report.is_empty() || report.contains('/') {
+        return None;
+    }
+    let (attempt, token) = token(report).unwrap_or((NO_ATTEMPT, 0));
+    Some(Resource::Progress(attempt, token))
+}
+
+fn token(report: &str) -> Option<(u32, u64)> {
+    let (attempt, token) = report.split_once('-')?;
     let digits = token.len() == 16 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
     let token = u64::from_str_radix(token, 16).ok().filter(|_| digits)?;
-    Some(Resource::Progress(attempt.parse().ok()?, token))
+    Some((attempt.parse().ok()?, token))
 }
 
 /// What is served below `/_raincheck/` on the public listener.
@@ -249,7 +262,7 @@ pub(crate) fn is_reserved(path: &str) -> bool {
 mod tests {
     //! Each listed path is read as what it is, and nothing near it is.
 
-    use super::{AdminPath, JobPath, Reserved, Resource};
+    use super::{AdminPath, JobPath, NO_ATTEMPT, Reserved, Resource};
 
     const ID: &str = "01997f6c-1c00-7000-8000-000000000000";
 
@@ -284,11 +297,16 @@ mod tests {
             "/jobs/".to_owned(),
             format!("/jobs/{ID}x"),
             format!("/jobs/{ID}/nothing"),
-            format!("/jobs/{ID}/progress/1-0"),
-            format!("/jobs/{ID}/progress/{{report}}"),
+            format!("/jobs/{ID}/progress/"),
+            format!("/jobs/{ID}/progress/1-0/x"),
             format!("/jobs{ID}"),
         ] {
             assert_eq!(JobPath::parse("/jobs", &path), None, "{path}");
+        }
+        for report in ["1-0", "{report}", "1", "x-0000000000000000"] {
+            let path = format!("/jobs/{ID}/progress/{report}");
+            let read = JobPath::parse("/jobs", &path).unwrap();
+            assert_eq!(read.resource, Resource::Progress(NO_ATTEMPT, 0), "{path}");
         }
         assert_eq!(Reserved::parse("/_raincheck/"), None);
         assert_eq!(AdminPath::parse("/openapi.json/"), None);

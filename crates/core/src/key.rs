@@ -50,8 +50,8 @@ pub struct Claim {
 /// An `Idempotency-Key` that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadKey {
-    /// More than one field.
-    #[error("Idempotency-Key stands there more than once")]
+    /// More than one field, or several that somebody on the way has joined with commas.
+    #[error("Idempotency-Key stands there more than once (a key with a comma needs quotes)")]
     Several,
     /// Nothing in it.
     #[error("Idempotency-Key is empty")]
@@ -62,13 +62,15 @@ pub enum BadKey {
     /// A tab, or another control character.
     #[error("Idempotency-Key has a control character")]
     Control,
-    /// A quote without its other half, or with something behind it.
+    /// A quote without its other half, or with something behind it that is no parameter.
     #[error("Idempotency-Key begins with a quote and is no quoted string")]
     Quotes,
 }
 
 /// The client's key, if it sent one: a structured-field string (RFC 9651 section 3.3.3), or bare as
-/// most clients send it. `"abc"` and `abc` are one key.
+/// most clients send it. `"abc"` and `abc` are one key. The draft defines no parameters; those of a
+/// string are passed over, as structured fields ask for. A bare key ends with the field, and has no
+/// comma, by which several fields are joined on the way (RFC 9110 section 5.3).
 ///
 /// # Errors
 /// See [`BadKey`].
@@ -86,6 +88,7 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<Cow<'_, [u8]>>, Bad
     }
     let key = match text.strip_prefix(b"\"") {
         Some(rest) => unquoted(rest).ok_or(BadKey::Quotes)?,
+        None if text.contains(&b',') => return Err(BadKey::Several),
         None => Cow::Borrowed(text),
     };
     let characters = characters(&key);
@@ -101,7 +104,8 @@ fn characters(key: &[u8]) -> usize {
     std::str::from_utf8(key).map_or(key.len(), |text| text.chars().count())
 }
 
-/// What stands before the closing quote; behind it only parameters may follow, which mean nothing.
+/// What stands before the closing quote; behind it only parameters may follow, which mean nothing
+/// here.
 fn unquoted(rest: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut escaped = false;
     let end = rest.iter().position(|byte| {
@@ -110,8 +114,7 @@ fn unquoted(rest: &[u8]) -> Option<Cow<'_, [u8]>> {
         *byte == b'"' && !literal
     })?;
     let (text, behind) = rest.split_at_checked(end)?;
-    let behind = behind.get(1..)?.trim_ascii_start();
-    if !behind.is_empty() && !behind.starts_with(b";") {
+    if !are_parameters(behind.get(1..)?) {
         return None;
     }
     if !text.contains(&b'\\') {
@@ -126,6 +129,47 @@ fn unquoted(rest: &[u8]) -> Option<Cow<'_, [u8]>> {
         }
     }
     Some(Cow::Owned(plain))
+}
+
+/// Whether these are parameters of a structured field (RFC 9651 section 3.1.2), as far as that can
+/// be told without reading their values: names are, values look like some.
+fn are_parameters(mut bytes: &[u8]) -> bool {
+    while let Some(rest) = bytes.strip_prefix(b";") {
+        let rest = rest.trim_ascii_start();
+        let in_name = |byte: &u8| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.*".contains(byte)
+        };
+        let end = rest.iter().position(|byte| !in_name(byte));
+        let (name, rest) = rest.split_at(end.unwrap_or(rest.len()));
+        let first = name.first().copied().unwrap_or_default();
+        if !first.is_ascii_lowercase() && first != b'*' {
+            return false;
+        }
+        let Some(value) = rest.strip_prefix(b"=") else {
+            bytes = rest;
+            continue;
+        };
+        let Some(rest) = after_value(value) else {
+            return false;
+        };
+        bytes = rest;
+    }
+    bytes.is_empty()
+}
+
+/// What stands behind a parameter's value; none if there is no value.
+fn after_value(bytes: &[u8]) -> Option<&[u8]> {
+    let end = match bytes.strip_prefix(b"\"") {
+        Some(text) => text.iter().position(|byte| *byte == b'"')? + 2,
+        None => {
+            let ends = |byte: &u8| !byte.is_ascii_graphic() || b";,\"".contains(byte);
+            bytes.iter().position(ends).unwrap_or(bytes.len())
+        }
+    };
+    bytes
+        .split_at_checked(end)
+        .filter(|_| end > 0)
+        .map(|(_, rest)| rest)
 }
 
 /// The digest of a body, fed as its bytes come.

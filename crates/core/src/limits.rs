@@ -148,5 +148,7 @@ pub const SOCKET_SILENCE: Duration = Duration::from_secs(60);
 pub const COMPRESS_MIN_BYTES: u64 = 1024;
 /// Bytes of a file that a route answers with; it is kept in memory.
 pub const STATIC_FILE_BYTES: u64 = 1024 * 1024;
+/// Bytes of a config file; more is not read.
+pub const CONFIG_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes of an upstream's failure text that are kept in a problem's detail.
 pub const DETAIL_BYTES: usize = 512;

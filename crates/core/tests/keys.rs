@@ -32,13 +32,15 @@ fn quoted_and_bare_keys_are_one() {
         b"  8e03978e-40d5-43e8-bc93-6894a57f9324 ",
         b"\"8e03978e-40d5-43e8-bc93-6894a57f9324\"",
         b"\"8e03978e-40d5-43e8-bc93-6894a57f9324\";a=1;b",
-        b"\"8e03978e-40d5-43e8-bc93-6894a57f9324\" ; a",
+        b"\"8e03978e-40d5-43e8-bc93-6894a57f9324\"; a=\"x;y\";b=?1;*c=:aGk=:",
     ] {
         let found = key(value).unwrap().unwrap();
         assert_eq!(found, b"8e03978e-40d5-43e8-bc93-6894a57f9324");
     }
     assert_eq!(key(br#""a\"b\\c""#).unwrap().unwrap(), br#"a"b\c"#);
-    assert_eq!(key(b"a b, c;d=\"e\"").unwrap().unwrap(), b"a b, c;d=\"e\"");
+    // A bare key is all of its field.
+    assert_eq!(key(b"a b;d=\"e\"").unwrap().unwrap(), b"a b;d=\"e\"");
+    assert_eq!(key(b"\"a, b\"").unwrap().unwrap(), b"a, b");
     assert_eq!(idempotency_key(&HeaderMap::new()), Ok(None));
 }
 
@@ -49,8 +51,25 @@ fn what_is_no_key_is_told_so() {
     assert_eq!(key(b"\"\""), Err(BadKey::Empty));
     assert_eq!(key(b"a\tb"), Err(BadKey::Control));
     assert_eq!(key(b"\ta"), Err(BadKey::Control));
-    for value in [&b"\""[..], b"\"a", b"\"a\"b", b"\"a\\\"", b"\"a\\b\""] {
+    for value in [
+        &b"\""[..],
+        b"\"a",
+        b"\"a\"b",
+        b"\"a\\\"",
+        b"\"a\\b\"",
+        b"\"a\", \"b\"",
+        b"\"a\" ; b",
+        b"\"a\";",
+        b"\"a\";B",
+        b"\"a\";=1",
+        b"\"a\";b=",
+        b"\"a\";b=\"c",
+        b"\"a\";b=1 2",
+    ] {
         assert_eq!(key(value), Err(BadKey::Quotes), "{value:?}");
+    }
+    for joined in [&b"a, b"[..], b"a,b", b","] {
+        assert_eq!(key(joined), Err(BadKey::Several), "{joined:?}");
     }
     let twice = headers(&[b"a", b"a"]);
     assert_eq!(idempotency_key(&twice), Err(BadKey::Several));

@@ -18,7 +18,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use raincheck_core::job::Status;
 
 use crate::exit::Code;
 use crate::output::Output;
@@ -206,8 +209,8 @@ pub enum JobsCommand {
 /// `jobs list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Only jobs that are queued, processing, succeeded, failed, cancelled or expired
-    #[arg(long)]
+    /// Only jobs in this status
+    #[arg(long, value_parser = statuses())]
     pub status: Option<String>,
     /// Only jobs of this route
     #[arg(long, value_name = "NAME")]
@@ -221,6 +224,11 @@ pub struct ListArgs {
     /// All of them, page by page
     #[arg(long, conflicts_with = "limit")]
     pub all: bool,
+}
+
+/// What a job can be.
+fn statuses() -> PossibleValuesParser {
+    Status::ALL.map(Status::as_str).into()
 }
 
 /// Jobs to do something with.
@@ -302,6 +310,9 @@ pub struct StoreArgs {
 /// `verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
+    /// The data directory; the same as --store-path
+    #[arg(value_name = "DIR", conflicts_with = "store_path")]
+    pub dir: Option<PathBuf>,
     /// Which data directory.
     #[command(flatten)]
     pub store: StoreArgs,

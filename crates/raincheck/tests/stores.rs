@@ -92,6 +92,7 @@ fn the_config_says_where_it_is() {
     )
     .unwrap();
     run(&["verify", "-c", file.to_str().unwrap()]).expect(0);
+    run(&["verify", data.to_str().unwrap()]).expect(0);
     fs::write(&file, "[store]\npaht = \"x\"\n").unwrap();
     run(&["verify", "-c", file.to_str().unwrap()]).expect(64);
 }

@@ -15,6 +15,7 @@ use raincheck_runner::progress::{Progress, Untold};
 use serde_json::{Map, Value};
 
 use crate::BoxError;
+use crate::paths::NO_ATTEMPT;
 
 /// Takes a report.
 pub(crate) async fn put<B>(
@@ -26,6 +27,11 @@ pub(crate) async fn put<B>(
 where
     B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
+    if token.0 == NO_ATTEMPT {
+        return Err(invalid(
+            "the end of this URL is not one of Raincheck-Progress; use that field's value as it is",
+        ));
+    }
     let progress = parse(&read(body).await?).map_err(invalid)?;
     match runner.report(id, token, progress).await {
         Ok(()) => Ok(crate::empty(StatusCode::NO_CONTENT)),

@@ -1,5 +1,6 @@
 //! PEM files: what is in them, and whether they have changed.
 
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -52,11 +53,14 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
         path: path.to_owned(),
         source,
     };
-    let len = std::fs::metadata(path).map_err(unreadable)?.len();
-    if len > FILE_BYTES_MAX {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(TlsError::unusable(path, &"it has more than 4 MiB"));
     }
-    std::fs::read(path).map_err(unreadable)
+    Ok(bytes)
 }
 
 /// All certificates of a file: at least one.

@@ -1,10 +1,12 @@
 //! Command line, environment and file -> a checked plan.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
 
 use raincheck_config::{Overrides, Plan};
+use raincheck_core::limits::CONFIG_BYTES;
 use raincheck_store_local::OpenError;
 
 use super::{ConfigArgs, OverrideArgs, StoreArgs};
@@ -107,12 +109,20 @@ fn load(file: Option<&OsStr>, overrides: &Overrides) -> anyhow::Result<Plan> {
 
 fn read(file: &OsStr) -> anyhow::Result<String> {
     let shown = file.to_string_lossy();
-    let bytes = fs::read(file).map_err(|error| {
-        Failure::new(
-            Code::Usage,
-            format!("cannot read the config file {shown}: {error}"),
-        )
-    })?;
+    // Something that never ends must not fill the memory.
+    let mut bytes = Vec::new();
+    File::open(file)
+        .and_then(|file| file.take(CONFIG_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| {
+            let message = format!("cannot read the config file {shown}: {error}");
+            Failure::new(Code::Usage, message)
+        })?;
+    if bytes.len() as u64 > CONFIG_BYTES {
+        let message = format!(
+            "the config file {shown} has more than {CONFIG_BYTES} bytes; is it the right file?"
+        );
+        return Err(Failure::new(Code::Usage, message).into());
+    }
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let message = format!("the config file {shown} is not UTF-8 text (byte {at})");

@@ -10,7 +10,7 @@ use crate::output::{Output, Table, printable};
 
 /// Checks, and lists what is wrong.
 pub fn run(args: VerifyArgs, out: Output) -> anyhow::Result<Code> {
-    let path = args.store.path()?;
+    let path = args.dir.map_or_else(|| args.store.path(), Ok)?;
     if out.is_watched() {
         out.say(format_args!("checking {}", path.display()));
     }

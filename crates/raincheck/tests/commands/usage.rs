@@ -6,7 +6,7 @@ use crate::process::{Exit, command, run};
 
 #[test]
 fn wrong_command_lines_are_bad_usage() {
-    let wrong: [&[&str]; 12] = [
+    let wrong: [&[&str]; 15] = [
         &[],
         &["no-such-command"],
         &["serve", "--no-such-flag"],
@@ -15,7 +15,10 @@ fn wrong_command_lines_are_bad_usage() {
         &["check", "/no/such/file"],
         &["jobs"],
         &["jobs", "list", "--limit", "501"],
+        &["jobs", "list", "--status", "running"],
         &["jobs", "show", "17"],
+        &["verify", "/a", "--store-path", "/b"],
+        &["check", "/dev/zero"],
         &["wait"],
         &["wait", "17", "--timeout", "soon"],
         &["submit", "no-url"],
@@ -27,6 +30,10 @@ fn wrong_command_lines_are_bad_usage() {
             "{args:?}: {exit:?}"
         );
     }
+    let endless = run(&["check", "/dev/zero"]).expect(64);
+    assert!(endless.stderr.contains("more than 4194304 bytes"));
+    let running = run(&["jobs", "list", "--status", "running"]).expect(64);
+    assert!(running.stderr.contains("processing"), "{}", running.stderr);
     let unreadable = run(&["check", "/no/such/file"]).expect(64);
     assert!(
         unreadable

@@ -3,7 +3,7 @@
 
 mod own;
 
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -91,13 +91,19 @@ impl Tls {
     }
 }
 
+/// Bytes of a PEM file; what is behind them is not read.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
 /// The certificates of a PEM file, of which one at least can be used.
 pub(crate) fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let unreadable = |source| Error::CaFile {
         path: path.to_owned(),
         source,
     };
-    let text = std::fs::read(path).map_err(unreadable)?;
+    let mut text = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut text))
+        .map_err(unreadable)?;
     let parsed: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&text).collect();
     let certificates = parsed.map_err(|error| unreadable(io::Error::other(error.to_string())))?;
     let mut roots = RootCertStore::empty();
