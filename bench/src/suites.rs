@@ -4,6 +4,7 @@ mod accept;
 mod auto;
 mod bodies;
 mod duplicates;
+mod follow;
 mod held;
 mod life;
 mod relay;
@@ -15,7 +16,7 @@ use crate::context::Context;
 use crate::report::Section;
 
 /// The suites in the order in which they run and are reported.
-pub const NAMES: [&str; 8] = [
+pub const NAMES: [&str; 9] = [
     "relay",
     "accept",
     "life",
@@ -24,6 +25,7 @@ pub const NAMES: [&str; 8] = [
     "start",
     "duplicates",
     "held",
+    "follow",
 ];
 
 /// The body of a small request.
@@ -40,6 +42,7 @@ pub async fn run(name: &str, context: &Context) -> Result<Section> {
         "start" => start::run(context).await,
         "duplicates" => duplicates::run(context).await,
         "held" => held::run(context).await,
+        "follow" => follow::run(context).await,
         other => bail!("there is no suite {other}"),
     }
 }

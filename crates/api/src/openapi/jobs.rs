@@ -117,6 +117,12 @@ fn result() -> Operation {
         .parameters(wait())
         .parameters([follow(), hop(), if_none_match(), last_event_id()])
         .parameters(range())
+        .answers(
+            "204",
+            id(Answer::new(
+                "With `follow` and `Last-Event-ID`: the last event was seen, do not come again.",
+            )),
+        )
         .answers("200", whole.maybe("ETag", "Names these bytes."))
         .answers("202", unfinished(waiting))
         .answers(

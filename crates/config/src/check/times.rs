@@ -253,8 +253,10 @@ fn unread<'a>(written: &'a Written, route: &Route) -> Vec<(&'static str, &'a Ori
     let mut keys = Vec::new();
     // What is recorded is a job, also on a sync route.
     let relays = route.mode == Mode::Sync && !route.resume;
-    if route.mode == Mode::Async || relays {
+    if relays {
         keys.push(own("hold", written.hold.as_ref()));
+    }
+    if route.mode == Mode::Async || relays {
         keys.push(own("hold_until", written.hold_until.as_ref()));
         keys.push(own("on_disconnect", written.on_disconnect.as_ref()));
     }

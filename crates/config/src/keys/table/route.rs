@@ -61,7 +61,8 @@ pub(super) const KEYS: &[Key] = &[
             example: r#""25s""#,
         },
         since: "0.1.0",
-        doc: "How long a client of an auto route waits before it gets a ticket.",
+        doc: "How long a client of an auto route waits before it gets a ticket; the most that \
+              `Prefer: wait` is heeded, and how long `?follow` waits for a response to begin.",
     },
     Key {
         section: SectionName::Route,
