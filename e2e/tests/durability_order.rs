@@ -4,7 +4,7 @@
 //! A SIGKILL loop cannot show this, because the page cache outlives the process.
 
 use raincheck_e2e::process::Home;
-use raincheck_e2e::{Backend, Config, Event, Must, Raincheck, Script, ticket};
+use raincheck_e2e::{Backend, Config, Event, Must, Raincheck, Script, ticket, within};
 use rustix::process::Signal;
 
 const SYSCALLS: &str = "trace=fsync,fdatasync,sync_file_range,write,writev,pwrite64,pwritev,\
@@ -84,12 +84,21 @@ async fn traced<F: Future<Output = ()>>(
     config: &Config,
     work: impl FnOnce(Raincheck) -> F,
 ) -> Vec<Call> {
+    traced_with(&[], config, work).await
+}
+
+/// The same with further arguments of strace.
+async fn traced_with<F: Future<Output = ()>>(
+    more: &[&str],
+    config: &Config,
+    work: impl FnOnce(Raincheck) -> F,
+) -> Vec<Call> {
     let home = Home::new(config);
     let trace = tempfile::NamedTempFile::new().must("a file for the trace");
     let file = trace.path().display().to_string();
-    let under = [
-        "strace", "-f", "-y", "-s", "200", "-e", SYSCALLS, "-o", &file,
-    ];
+    let mut under = vec!["strace", "-f", "-y", "-s", "200"];
+    under.extend(["-e", SYSCALLS, "-o", &file]);
+    under.extend(more);
     let app = Raincheck::start_under(home, &under).await;
     work(app).await;
     calls(&std::fs::read_to_string(trace.path()).must("the trace"))
@@ -215,5 +224,75 @@ async fn a_fast_auto_request_writes_nothing_to_disk() {
         "{} calls, such as {:?}",
         noise.len(),
         noise[0]
+    );
+}
+
+/// The first call after line `from` that this is true of.
+fn next(calls: &[Call], from: usize, what: &str, is: impl Fn(&Call) -> bool) -> (usize, usize) {
+    let found = calls.iter().find(|call| call.began > from && is(call));
+    let found = found.must(what);
+    (found.began, found.ended)
+}
+
+#[tokio::test]
+async fn an_auto_request_with_a_key_waits_for_one_write() {
+    const REQUESTS: usize = 10;
+    let backend = Backend::always(Script::new().ok("fast")).await;
+    // Each sync takes so long that what waits for one can be told from what does not.
+    let slow = ["-e", "inject=fdatasync:delay_exit=100000"];
+    let calls = traced_with(&slow, &Config::auto(&backend.url()), async |app| {
+        for n in 0..REQUESTS {
+            let request = app.request("POST", &format!("/marker-{n}-"));
+            let key = format!("key {n}");
+            request
+                .header("idempotency-key", key)
+                .send()
+                .await
+                .expect(200);
+            // A commit that is under way makes the next one wait.
+            within("the answer to be stored", async {
+                loop {
+                    let jobs = app.admin("GET", "/jobs?status=succeeded").send().await;
+                    if jobs.json()["jobs"].as_array().map_or(0, Vec::len) > n {
+                        return;
+                    }
+                }
+            })
+            .await;
+        }
+        stop(app).await;
+    })
+    .await;
+    let sync = |call: &Call| call.is_sync() && call.text.contains("jobs.db-wal");
+    let (mut first, mut last) = (usize::MAX, 0);
+    for n in 0..REQUESTS {
+        let marker = format!("POST /marker-{n}-");
+        let is_it = |call: &Call| call.text.contains(&marker);
+        let (_, asked) = next(&calls, 0, "the request", |call| {
+            call.is_receive() && is_it(call)
+        });
+        let (sent, _) = next(&calls, asked, "sending", |call| {
+            call.is_send() && is_it(call)
+        });
+        let answer = |call: &Call| call.is_send() && call.text.contains("HTTP/1.1 200");
+        let (answered, _) = next(&calls, sent, "the answer", answer);
+        let whole = |call: &&Call| sync(call) && call.began > asked && call.ended < answered;
+        let waited: Vec<_> = calls.iter().filter(whole).collect();
+        assert_eq!(waited.len(), 1, "request {n} waited for {waited:?}");
+        assert!(
+            waited[0].ended < sent,
+            "the backend saw request {n} before it was durable"
+        );
+        first = first.min(asked);
+        last = last.max(answered);
+    }
+    // Its answer is stored by another write, which nobody waits for. The last may come later.
+    let between = |call: &&Call| sync(call) && call.began > first && call.began < last;
+    let syncs = calls.iter().filter(between).count();
+    let bounds = 2 * REQUESTS - 1..=2 * REQUESTS;
+    println!("{REQUESTS} requests with a key one after the other: {syncs} syncs of the log");
+    assert!(
+        bounds.contains(&syncs),
+        "{syncs} syncs for {REQUESTS} requests"
     );
 }

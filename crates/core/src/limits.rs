@@ -64,6 +64,9 @@ pub const REDIRECT_WAIT_MAX: Duration = Duration::from_secs(3600);
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
 /// How long a job is kept whose record was damaged, as what it was promised cannot be read.
 pub const DAMAGED_RETENTION: Duration = Duration::from_secs(24 * 3600);
+/// Idempotency keys, and fingerprints of routes that de-duplicate, that one store knows at once. Each
+/// takes some 40 bytes of memory. Beyond it: 503 to requests that could be found again.
+pub const KEYS: usize = 10_000_000;
 /// Damaged records that are kept for a look beside the jobs; further ones are only logged.
 pub const DAMAGED_KEPT: usize = 1000;
 /// Jobs in one page of the admin list.

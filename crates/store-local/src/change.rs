@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use raincheck_core::id::{FencingToken, JobId, Revision, RouteName};
 use raincheck_core::job::{Job, Status};
+use raincheck_core::key::KeyDigest;
 use raincheck_store::{BodyId, Change, KeyEntry, NewKey, Put, StoredRequest, StoredResponse};
 
 use crate::row;
@@ -36,7 +37,8 @@ pub(crate) struct PreparedPut {
 pub(crate) struct PreparedKey {
     pub(crate) new: NewKey,
     pub(crate) entry: KeyEntry,
-    pub(crate) record: Vec<u8>,
+    /// As it stands in the job's row.
+    pub(crate) bytes: [u8; 36],
 }
 
 impl PreparedKey {
@@ -46,7 +48,7 @@ impl PreparedKey {
             fingerprint: new.fingerprint,
         };
         Self {
-            record: row::key::encode(new.digest, &entry),
+            bytes: row::key::encode(new.digest, &entry),
             new,
             entry,
         }
@@ -86,6 +88,11 @@ impl Prepared {
             }
             Self::Delete { .. } => true,
         }
+    }
+
+    /// Whether it is a new job with a key.
+    pub(crate) fn takes_a_key(&self) -> bool {
+        matches!(self, Self::Put(put) if put.key.is_some())
     }
 
     /// The files it refers to.
@@ -142,6 +149,8 @@ pub(crate) struct Effect {
     pub(crate) is: Option<(u32, Status)>,
     /// Files nothing refers to any more.
     pub(crate) freed: Vec<BodyId>,
+    /// The key that was forgotten with it.
+    pub(crate) left: Option<KeyDigest>,
 }
 
 /// A route's name with the number it is stored under.

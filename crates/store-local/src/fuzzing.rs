@@ -8,8 +8,8 @@ use std::io;
 use std::path::Path;
 
 use raincheck_core::id::JobId;
-use raincheck_core::key::KeyDigest;
-use raincheck_store::BodyId;
+use raincheck_core::key::{Fingerprint, KeyDigest};
+use raincheck_store::{BodyId, KeyEntry};
 
 use crate::body::frame;
 use crate::log;
@@ -38,6 +38,20 @@ impl Record {
 
 /// Ends fields, which begin with their version, with the right checksum.
 pub fn sealed(record: Record, id: JobId, fields: &[u8]) -> Vec<u8> {
+    if let (Record::Key, Some((digest, asked))) = (record, fields.split_first_chunk()) {
+        // Not a record: the digest and what was asked, which have no version.
+        let mut fingerprint = [0; 16];
+        fingerprint
+            .iter_mut()
+            .zip(asked)
+            .for_each(|(to, from)| *to = *from);
+        let fingerprint = Fingerprint(fingerprint);
+        let entry = KeyEntry {
+            job: id,
+            fingerprint,
+        };
+        return row::key::encode(KeyDigest(*digest), &entry).to_vec();
+    }
     row::sealed(record.kind(), id.as_bytes(), fields.to_vec())
 }
 
@@ -57,9 +71,8 @@ pub fn again(record: Record, id: JobId, bytes: &[u8]) -> Option<Vec<u8>> {
             Some(row::response::encode(id, &response))
         }
         Record::Key => {
-            let digest = KeyDigest(*id.as_bytes());
-            let entry = row::key::decode(digest, bytes).ok()?;
-            Some(row::key::encode(digest, &entry))
+            let (digest, entry) = row::key::decode(id, bytes).ok()?;
+            Some(row::key::encode(digest, &entry).to_vec())
         }
     }
 }

@@ -18,6 +18,7 @@ mod files;
 pub mod fuzzing;
 mod inbox;
 mod jobs;
+mod keyring;
 mod keys;
 mod ledger;
 mod lock;
@@ -44,6 +45,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use raincheck_core::id::{FencingToken, JobId, RouteName};
 use raincheck_core::job::{Job, Remains, Status};
 use raincheck_core::key::KeyDigest;
+use raincheck_core::limits::KEYS;
 use raincheck_core::time::Timestamp;
 use raincheck_store::{
     self as store, Bodies, Body, BodyReader, BodyWriter, Change, Commit, Deliveries, Filter,
@@ -102,6 +104,10 @@ impl LocalStore {
         self.shared.check_open()?;
         self.shared.fault.check()?;
         let change = Prepared::new(change);
+        if change.takes_a_key() && self.shared.keyring.len() >= KEYS {
+            let text = format!("{KEYS} idempotency keys are known, and that is the limit");
+            return Err(store::Error::Full(text));
+        }
         self.inbox.room().await?;
         let (done, answer) = oneshot::channel();
         self.shared.bodies.claimed(change.files());
@@ -182,10 +188,15 @@ impl Idempotency for LocalStore {
     fn key(&self, digest: KeyDigest) -> Pending<'_, Option<KeyEntry>> {
         Box::pin(async move {
             self.shared.check_open()?;
-            match self.shared.recent.key(digest) {
-                Some(entry) => Ok(Some(entry)),
-                None => self.readers.read(move |conn| keys::key(conn, digest)).await,
+            if let Some(entry) = self.shared.recent.key(digest) {
+                return Ok(Some(entry));
             }
+            let jobs = self.shared.keyring.jobs(digest);
+            if jobs.is_empty() {
+                return Ok(None);
+            }
+            let read = move |conn: &_| keys::key(conn, &jobs, digest);
+            self.readers.read(read).await
         })
     }
 

@@ -21,6 +21,7 @@ use crate::error::OpenError;
 use crate::fault::Fault;
 use crate::files::{self, Layout};
 use crate::inbox::Inbox;
+use crate::keyring::Keyring;
 use crate::ledger::{Books, Ledger};
 use crate::lock::Lock;
 use crate::reader::Readers;
@@ -28,7 +29,7 @@ use crate::recent::Recent;
 use crate::reserve::{self, Lack, Reserve};
 use crate::shared::Shared;
 use crate::threads::Threads;
-use crate::{connection, log, migrate, room, row, writer};
+use crate::{connection, keys, log, migrate, room, row, writer};
 
 /// The parts of an open store.
 pub(crate) struct Opened {
@@ -50,7 +51,8 @@ pub(crate) fn open(root: &Path, options: &Options) -> Result<Opened, OpenError> 
     let of_engine = |error: rusqlite::Error| OpenError::of_engine(layout.database(), &error);
     let books = books(&conn).map_err(of_engine)?;
     let routes = books.routes.clone();
-    let shared = shared(&layout, books, options)?;
+    let keyring = Keyring::new(keys::all(&conn).map_err(of_engine)?);
+    let shared = shared(&layout, books, keyring, options)?;
     let inbox = Arc::new(Inbox::new());
     let mut threads = Threads::new(
         Arc::clone(&shared),
@@ -103,7 +105,12 @@ fn database(layout: &Layout, options: &Options) -> Result<(Arc<File>, Connection
     Ok((Arc::new(index), conn))
 }
 
-fn shared(layout: &Layout, books: Books, options: &Options) -> Result<Arc<Shared>, OpenError> {
+fn shared(
+    layout: &Layout,
+    books: Books,
+    keyring: Keyring,
+    options: &Options,
+) -> Result<Arc<Shared>, OpenError> {
     let bodies = layout.bodies();
     let failed = |error: std::io::Error| OpenError::of_io(&bodies, &error);
     files::create_dir(&bodies).map_err(failed)?;
@@ -113,6 +120,7 @@ fn shared(layout: &Layout, books: Books, options: &Options) -> Result<Arc<Shared
         lack: Lack::new(options.metrics.clone()),
         ledger: Ledger::new(books),
         recent: Recent::default(),
+        keyring,
         leases: Leases::default(),
         bodies: registry,
         aside: layout.aside(),

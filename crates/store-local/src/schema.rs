@@ -1,10 +1,11 @@
 //! The format's migrations, one numbered file each. Never edit one that was released: add another.
 
 /// Each brings the format from the number before it to its own, which is its place from 1.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("schema/0001_first.sql"),
     include_str!("schema/0002_keys.sql"),
     include_str!("schema/0003_deliveries.sql"),
+    include_str!("schema/0004_keyring.sql"),
 ];
 
 /// The latest format.

@@ -13,6 +13,7 @@ use crate::body::registry::Registry;
 use crate::checkpoint::Checkpoints;
 use crate::error;
 use crate::fault::Fault;
+use crate::keyring::Keyring;
 use crate::ledger::Ledger;
 use crate::recent::Recent;
 use crate::reserve::Lack;
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     pub(crate) lack: Lack,
     pub(crate) ledger: Ledger,
     pub(crate) recent: Recent,
+    pub(crate) keyring: Keyring,
     pub(crate) leases: Leases,
     pub(crate) bodies: Registry,
     /// Where damaged records are kept.

@@ -28,6 +28,7 @@ use crate::inbox::{Handed, Inbox, Next};
 use crate::reserve::Reserve;
 use crate::shared::Shared;
 use apply::Routes;
+use keys::Claims;
 use linger::Linger;
 
 /// How long nothing must have happened before the writer looks whether the file can be made
@@ -43,6 +44,7 @@ struct Writer {
     conn: Connection,
     reserve: Reserve,
     routes: Routes,
+    claims: Claims,
     shared: Arc<Shared>,
     inbox: Arc<Inbox>,
 }
@@ -60,6 +62,7 @@ pub(crate) fn start(
         conn,
         reserve,
         routes: Routes::new(routes),
+        claims: Claims::new(shared),
         shared: Arc::clone(shared),
         inbox: Arc::clone(inbox),
     };
@@ -154,7 +157,8 @@ impl Writer {
     ) -> rusqlite::Result<()> {
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
         for handed in batch {
-            outcomes.push(apply::apply(&self.conn, &mut self.routes, &handed.change)?);
+            let books = (&mut self.routes, &mut self.claims);
+            outcomes.push(apply::apply(&self.conn, books, &handed.change)?);
         }
         self.conn.prepare_cached("COMMIT")?.execute(())?;
         Ok(())
@@ -189,6 +193,7 @@ impl Writer {
         let freed = effects.iter_mut().flat_map(|effect| effect.freed.drain(..));
         self.shared.bodies.doom(freed);
         self.shared.ledger.enter(&effects, &self.routes.kept());
+        self.hold_keys(&effects, &changes);
         self.shared.recent.enter(changes.into_iter());
         for (done, answer) in answers {
             // Nobody listens where the caller has given up; the change stands all the same.
@@ -199,8 +204,29 @@ impl Writer {
             .finish(&self.conn, &self.shared.fault);
     }
 
+    /// Enters the keys that were taken, and takes out those that were given up or forgotten.
+    fn hold_keys(&mut self, effects: &[Effect], changes: &[Prepared]) {
+        self.claims.over();
+        let mut ring = self.shared.keyring.kept();
+        for (effect, change) in effects.iter().zip(changes) {
+            if let Prepared::Put(put) = change
+                && let Some(key) = &put.key
+            {
+                let new = key.new;
+                new.replaces
+                    .into_iter()
+                    .for_each(|job| ring.leave(new.digest, job));
+                ring.enter(new.digest, effect.job);
+            }
+            if let Some(digest) = effect.left {
+                ring.leave(digest, effect.job);
+            }
+        }
+    }
+
     fn failed(&mut self, batch: Vec<Handed>, error: &rusqlite::Error) {
         self.routes.dropped();
+        self.claims.over();
         let reach = reach(error);
         // Where there is no transaction any more, the engine has rolled it back itself.
         let rolled_back = self.conn.is_autocommit() || self.conn.execute_batch("ROLLBACK").is_ok();

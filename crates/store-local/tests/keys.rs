@@ -57,15 +57,15 @@ fn edit(dir: &Path, statement: &str) {
 #[tokio::test]
 async fn a_damaged_key_is_named_and_the_others_lead_where_they_did() {
     let dir = three().await;
-    let flip = "UPDATE keys
-        SET record = CAST(substr(record, 1, 20) || x'00' || substr(record, 22) AS BLOB)
-        WHERE digest = x'02020202020202020202020202020202'";
+    let flip = "UPDATE jobs SET key = CAST(substr(key, 1, 20) || x'00' || substr(key, 22) AS BLOB)
+        WHERE substr(key, 1, 16) = x'02020202020202020202020202020202'";
     edit(dir.path(), flip);
     let report = verify(dir.path()).unwrap();
     assert_eq!((report.keys, report.findings.len()), (3, 1), "{report:?}");
     let problem = &report.findings[0].problem;
-    let named = "table keys: 02020202020202020202020202020202: its checksum does not match";
-    assert_eq!(problem, named);
+    assert_eq!(problem, "table jobs: its key: its checksum does not match");
+    assert_eq!(report.findings[0].job, Some(id(2).to_string()));
+    assert!(report.findings[0].offset.is_some(), "{report:?}");
 
     let store = open(dir.path());
     let read = store.key(digest(2)).await;
@@ -80,28 +80,68 @@ async fn a_damaged_key_is_named_and_the_others_lead_where_they_did() {
 }
 
 #[tokio::test]
-async fn a_key_and_a_job_that_do_not_name_each_other_are_findings() {
+async fn a_key_of_two_jobs_is_a_finding() {
     let dir = three().await;
-    let gone = "DELETE FROM keys WHERE digest = x'01010101010101010101010101010101'";
-    edit(dir.path(), gone);
-    let given_up = "UPDATE jobs SET key = NULL WHERE key = x'03030303030303030303030303030303'";
-    edit(dir.path(), given_up);
+    let stolen = format!(
+        "UPDATE jobs SET key = (SELECT key FROM jobs WHERE id = x'{}') WHERE id = x'{}'",
+        id(1).to_string().replace('-', ""),
+        id(3).to_string().replace('-', ""),
+    );
+    edit(dir.path(), &stolen);
     let report = verify(dir.path()).unwrap();
     let found: Vec<_> = report
         .findings
         .iter()
         .map(|finding| (finding.job.clone(), finding.problem.as_str()))
         .collect();
+    let third = || Some(id(3).to_string());
     assert_eq!(
         found,
         [
-            (Some(id(1).to_string()), "its key is missing"),
-            (
-                Some(id(3).to_string()),
-                "a key is stored that leads to no job"
-            ),
+            (third(), "table jobs: its key: its checksum does not match"),
+            (third(), "its key leads to another job as well"),
         ]
     );
+    let store = open(dir.path());
+    assert_eq!(store.key(digest(1)).await, Ok(Some(entry(1))));
+    assert_eq!(store.key(digest(3)).await, Ok(None));
+}
+
+/// A directory as format 2 left it: keys in a table of their own.
+fn format_2(dir: &Path) {
+    let conn = rusqlite::Connection::open(dir.join("jobs.db")).unwrap();
+    // `x'01'` is the version of the record; its checksum is that of the key.
+    conn.execute_batch(
+        "CREATE TABLE keys (digest BLOB PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID;
+         INSERT INTO keys SELECT substr(key, 1, 16),
+                CAST(x'01' || id || substr(key, 17) AS BLOB) FROM jobs WHERE key IS NOT NULL;
+         DROP INDEX jobs_key;
+         UPDATE jobs SET key = substr(key, 1, 16) WHERE key IS NOT NULL;
+         DROP INDEX jobs_tell;
+         ALTER TABLE jobs DROP COLUMN tell_at; ALTER TABLE jobs DROP COLUMN receiver;
+         PRAGMA user_version = 2;",
+    )
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_directory_with_a_table_of_keys_is_brought_up_to_date() {
+    let dir = three().await;
+    format_2(dir.path());
+    // One that is damaged is not taken for a request that never came.
+    edit(
+        dir.path(),
+        "UPDATE keys SET record = x'01' WHERE digest = x'02020202020202020202020202020202'",
+    );
+    let store = open(dir.path());
+    assert_eq!(store.key(digest(1)).await, Ok(Some(entry(1))));
+    assert_eq!(accept(&store, 5, 3).await, Err(Error::Taken(entry(3))));
+    let damaged = accept(&store, 6, 2).await;
+    assert!(matches!(damaged, Err(Error::Corrupt(_))), "{damaged:?}");
+    accept(&store, 7, 7).await.unwrap();
+    store.close().await.unwrap();
+    let report = verify(dir.path()).unwrap();
+    assert_eq!((report.keys, report.findings.len()), (4, 1), "{report:?}");
 }
 
 #[tokio::test]
@@ -110,7 +150,7 @@ async fn a_directory_without_keys_is_brought_up_to_date() {
     // Format 1, as it was written by whoever knew no later one.
     let conn = rusqlite::Connection::open(dir.path().join("jobs.db")).unwrap();
     conn.execute_batch(
-        "DROP TABLE keys; ALTER TABLE jobs DROP COLUMN key; DROP INDEX jobs_tell;
+        "DROP INDEX jobs_key; ALTER TABLE jobs DROP COLUMN key; DROP INDEX jobs_tell;
         ALTER TABLE jobs DROP COLUMN tell_at; ALTER TABLE jobs DROP COLUMN receiver;
         PRAGMA user_version = 1;",
     )

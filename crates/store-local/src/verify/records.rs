@@ -2,7 +2,6 @@
 
 use raincheck_core::id::JobId;
 use raincheck_core::job::Job;
-use raincheck_core::key::KeyDigest;
 use raincheck_store::Body;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
@@ -69,8 +68,8 @@ const TABLES: [Table; 4] = [
         count: |report| &mut report.responses,
     },
     Table {
-        name: "keys",
-        query: "SELECT digest, record FROM keys",
+        name: "jobs",
+        query: "SELECT id, key AS record FROM jobs WHERE key IS NOT NULL",
         check: key_record,
         count: |report| &mut report.keys,
     },
@@ -99,15 +98,14 @@ const LOOSE_ENDS: [(&str, &str); 6] = [
         "a response is stored that belongs to no job",
     ),
     (
-        "SELECT jobs.id FROM jobs LEFT JOIN keys ON keys.digest = jobs.key
-            WHERE jobs.key IS NOT NULL AND substr(keys.record, 2, 16) IS NOT jobs.id",
-        "its key is missing",
+        "SELECT max(id) FROM jobs WHERE key IS NOT NULL
+            GROUP BY substr(key, 1, 16) HAVING count(*) > 1",
+        "its key leads to another job as well",
     ),
     (
-        "SELECT substr(keys.record, 2, 16) FROM keys
-            LEFT JOIN jobs ON jobs.id = substr(keys.record, 2, 16)
-            WHERE jobs.key IS NOT keys.digest",
-        "a key is stored that leads to no job",
+        "SELECT id FROM jobs NOT INDEXED WHERE key IS NOT NULL
+            EXCEPT SELECT id FROM jobs INDEXED BY jobs_key WHERE key IS NOT NULL",
+        "its key is missing in the index",
     ),
 ];
 
@@ -229,13 +227,11 @@ fn response(row: &Row<'_>) -> Verdict {
 }
 
 fn key_record(row: &Row<'_>) -> Verdict {
-    let digest = row.get_ref(0)?.as_blob()?.try_into();
-    let Ok(digest) = digest else {
-        return Ok(Some((None, "its key is not a digest".to_owned())));
+    let Some(id) = key(row)? else {
+        return Ok(Some((None, "its key is not a job id".to_owned())));
     };
-    let decoded = row::key::decode(KeyDigest(digest), row.get_ref(1)?.as_blob()?);
-    let damaged = |damage| format!("{}: {damage}", KeyDigest(digest));
-    Ok(decoded.err().map(|damage| (None, damaged(damage))))
+    let damage = row::key::decode(id, row.get_ref(1)?.as_blob()?).err();
+    Ok(damage.map(|damage| (Some(id), format!("its key: {damage}"))))
 }
 
 fn same_file(body: &Body, file: Option<[u8; 16]>) -> Result<(), Damage> {

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use raincheck_core::id::{JobId, RouteName};
 use raincheck_core::job::Status;
+use raincheck_core::key::KeyDigest;
 use raincheck_core::time::Timestamp;
 use raincheck_store::{self as store, BodyId};
 use rusqlite::{Connection, OptionalExtension, ToSql};
 
 use crate::change::{Attached, Effect, NumberedRoute, Prepared, PreparedPut};
 use crate::row;
-use crate::writer::keys;
+use crate::writer::keys::Claims;
 
 /// What the guards look at, and what a change leads to.
 const LOOK: &str =
@@ -94,14 +95,14 @@ struct Stored {
     request: Option<i64>,
     /// Its row in `responses`.
     response: Option<i64>,
-    /// Its row in `keys`.
-    key: Option<[u8; 16]>,
+    /// The digest of its key.
+    key: Option<KeyDigest>,
 }
 
 /// Carries out one change, or says why it is refused. An outer error spoils the transaction.
 pub(super) fn apply(
     conn: &Connection,
-    routes: &mut Routes,
+    (routes, claims): (&mut Routes, &mut Claims),
     change: &Prepared,
 ) -> rusqlite::Result<Result<Effect, store::Error>> {
     let stored = match change {
@@ -112,7 +113,7 @@ pub(super) fn apply(
         return Ok(Err(refused));
     }
     match change {
-        Prepared::Put(put) => put_job(conn, routes, put, stored.as_ref()),
+        Prepared::Put(put) => put_job(conn, (routes, claims), put, stored.as_ref()),
         Prepared::Delete { job, .. } => delete_job(conn, *job, stored.as_ref()).map(Ok),
     }
 }
@@ -129,7 +130,10 @@ fn look(conn: &Connection, id: JobId) -> rusqlite::Result<Option<Stored>> {
                     .ok_or(rusqlite::Error::IntegralValueOutOfRange(3, number.into()))?,
                 request: row.get(4)?,
                 response: row.get(5)?,
-                key: row.get(6)?,
+                key: row
+                    .get_ref(6)?
+                    .as_blob_or_null()?
+                    .and_then(row::key::digest_of),
             })
         })
         .optional()
@@ -163,7 +167,7 @@ fn guard(change: &Prepared, stored: Option<&Stored>) -> Result<(), store::Error>
 
 fn put_job(
     conn: &Connection,
-    routes: &mut Routes,
+    (routes, claims): (&mut Routes, &mut Claims),
     put: &PreparedPut,
     stored: Option<&Stored>,
 ) -> rusqlite::Result<Result<Effect, store::Error>> {
@@ -172,7 +176,7 @@ fn put_job(
         return Ok(Err(store::Error::Exists(id)));
     }
     if let Some(key) = &put.key
-        && let Err(refused) = keys::take(conn, key)?
+        && let Err(refused) = claims.take(conn, id, key)?
     {
         return Ok(Err(refused));
     }
@@ -199,6 +203,7 @@ fn put_job(
         was: stored.map(|stored| (stored.route, stored.status)),
         is: Some((route, put.job.status())),
         freed,
+        left: None,
     }))
 }
 
@@ -232,7 +237,7 @@ fn write_job(
     }
     if !is_stored {
         // A key is taken once, with the job.
-        let key = put.key.as_ref().map(|key| key.new.digest.0);
+        let key = put.key.as_ref().map(|key| key.bytes);
         statement.raw_bind_parameter(13, key)?;
     }
     statement.raw_execute()?;
@@ -280,14 +285,12 @@ fn delete_job(conn: &Connection, id: JobId, stored: Option<&Stored>) -> rusqlite
     if let Some(stored) = stored {
         remove(conn, &REQUESTS, stored.request, &mut freed)?;
         remove(conn, &RESPONSES, stored.response, &mut freed)?;
-        if let Some(key) = stored.key {
-            keys::remove(conn, key)?;
-        }
     }
     Ok(Effect {
         job: id,
         was: stored.map(|stored| (stored.route, stored.status)),
         is: None,
         freed,
+        left: stored.and_then(|stored| stored.key),
     })
 }
