@@ -72,6 +72,8 @@ pub enum Cause {
     TooLarge,
     /// Our own disk would not take the answer.
     Storage,
+    /// What our own disk gave back of the request was damaged.
+    Damaged,
     /// We stopped it: cancelled, or its client is gone.
     Cancelled,
     /// The gateway was shut down before the answer was complete.
@@ -90,6 +92,7 @@ impl Cause {
             Self::Deadline => ProblemCode::DeadlineExceeded,
             Self::TooLarge => ProblemCode::ResponseTooLarge,
             Self::Storage => ProblemCode::StoreUnavailable,
+            Self::Damaged => ProblemCode::StorageDamaged,
             Self::Cancelled => ProblemCode::JobCancelled,
             Self::Drained => ProblemCode::Interrupted,
         }

@@ -71,6 +71,7 @@ fn expected(job: &Job, event: &Event, now: Timestamp) -> Becomes {
             }
         },
         Event::Damaged { token, .. } => running(job, *token, Becomes::Failed(Code::StorageDamaged)),
+        Event::AnswerDamaged { token, .. } => answer_damaged(job, *token),
         Event::RouteGone => queued_only(job, Becomes::Failed(Code::RouteGone)),
         // These specimens have nobody to tell; tests/deliveries.rs is about those that have.
         Event::Tried { .. } | Event::Redeliver { .. } => Becomes::NoDelivery,
@@ -85,6 +86,19 @@ fn queued_only(job: &Job, becomes: Becomes) -> Becomes {
         | Status::Failed
         | Status::Cancelled
         | Status::Expired => Becomes::Refused,
+    }
+}
+
+fn answer_damaged(job: &Job, token: FencingToken) -> Becomes {
+    match job.status() {
+        Status::Queued | Status::Processing | Status::Cancelled | Status::Expired => {
+            Becomes::Refused
+        }
+        Status::Succeeded | Status::Failed if job.response().is_none() => Becomes::Refused,
+        Status::Succeeded | Status::Failed if token == job.token() => {
+            Becomes::Failed(Code::StorageDamaged)
+        }
+        Status::Succeeded | Status::Failed => Becomes::Fenced,
     }
 }
 
@@ -123,6 +137,7 @@ fn failed(job: &Job, cause: Cause, seen: Seen, now: Timestamp) -> Becomes {
         Cause::Deadline => (Code::DeadlineExceeded, false),
         Cause::TooLarge => (Code::ResponseTooLarge, false),
         Cause::Storage => (Code::StoreUnavailable, true),
+        Cause::Damaged => (Code::StorageDamaged, false),
         Cause::Cancelled => (Code::JobCancelled, false),
         Cause::Drained => (Code::Interrupted, true),
     };
@@ -290,7 +305,8 @@ fn executed(event: &Event) -> i64 {
         },
         Event::HandBack { seen, .. } => unsent(*seen),
         Event::Damaged { .. } => -1,
-        Event::Cancel
+        Event::AnswerDamaged { .. }
+        | Event::Cancel
         | Event::Retry
         | Event::Rescue { .. }
         | Event::Expire

@@ -33,6 +33,7 @@ enum Step {
     Expire,
     Forget,
     Damaged,
+    AnswerDamaged,
     RouteGone,
     /// An attempt that is over reports an end.
     Late(u64),
@@ -46,6 +47,7 @@ fn cause() -> impl Strategy<Value = Cause> {
         Just(Cause::Deadline),
         Just(Cause::TooLarge),
         Just(Cause::Storage),
+        Just(Cause::Damaged),
         Just(Cause::Cancelled),
         Just(Cause::Drained),
     ]
@@ -65,6 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Expire),
         1 => Just(Step::Forget),
         1 => Just(Step::Damaged),
+        1 => Just(Step::AnswerDamaged),
         1 => Just(Step::RouteGone),
         2 => (0..5_u64).prop_map(Step::Late),
     ]
@@ -175,6 +178,10 @@ impl World {
             Step::Retry => Event::Retry,
             Step::Expire => Event::Expire,
             Step::Forget => Event::Forget,
+            Step::AnswerDamaged => Event::AnswerDamaged {
+                token,
+                detail: "so it goes".to_owned(),
+            },
             Step::Damaged => Event::Damaged {
                 token,
                 detail: "so it goes".to_owned(),
@@ -209,7 +216,12 @@ impl World {
             "an old attempt changed a job"
         );
         if before.status().is_finished() {
-            let allowed = [EventKind::Retry, EventKind::Expire, EventKind::Forget];
+            let allowed = [
+                EventKind::Retry,
+                EventKind::Expire,
+                EventKind::Forget,
+                EventKind::AnswerDamaged,
+            ];
             assert!(allowed.contains(&event.kind()), "{event:?} to {before:?}");
         }
         let Some(next) = transition.next else {

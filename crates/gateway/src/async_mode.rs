@@ -65,7 +65,7 @@ impl Service {
 
     /// The result of a finished job, to the client that began it.
     pub(crate) async fn outcome(&self, job: &Job) -> Result<Response<Payload>, Problem> {
-        let replayed = raincheck_runner::result::replay(self.runner().store(), job).await;
+        let replayed = raincheck_runner::result::replay(self.runner(), job).await;
         match replayed.map_err(|error| error.problem())? {
             Some(response) => Ok(response),
             None => Err(raincheck_runner::result::problem(job)),

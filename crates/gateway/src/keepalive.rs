@@ -230,7 +230,7 @@ impl Kept {
 /// head cannot be sent any more.
 async fn whole(runner: &Runner, links: &Links, job: &Job) -> Value {
     let mut document = told::document(runner, links, job).await;
-    if let Ok(Some(stored)) = result::stored(runner.store(), job).await {
+    if let Ok(Some(stored)) = result::stored(runner, job).await {
         let text = |value: &HeaderValue| value.as_bytes().iter().copied().map(char::from).collect();
         let fields = stored.head.headers.iter();
         let fields: Vec<(&str, String)> = fields

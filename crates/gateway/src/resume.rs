@@ -159,16 +159,16 @@ impl Service {
         if !reader.on {
             return Ok(None);
         }
-        let store = self.runner().store();
+        let runner = self.runner();
         let told = |error: Error| error.problem().about(job.id());
-        let Some(stored) = result::stored(store, job).await.map_err(told)? else {
+        let Some(stored) = result::stored(runner, job).await.map_err(told)? else {
             return Ok(None);
         };
-        let source = result::source(store, job, &stored).await.map_err(told)?;
+        let source = result::source(runner, job, &stored).await.map_err(told)?;
         if let (true, Some(response)) = (reader.events, self.events(&source, reader).await?) {
             return Ok(Some(self.resumable(response, job, &source)));
         }
-        let replayed = result::replay(store, job).await.map_err(told)?;
+        let replayed = result::replay(runner, job).await.map_err(told)?;
         Ok(replayed.map(|response| self.resumable(response, job, &source)))
     }
 

@@ -91,7 +91,11 @@ impl Shared {
             Ok(ready) => {
                 let (shared, route) = (Arc::clone(self), Arc::clone(&attempt.route));
                 let job = begun.job.clone();
-                let exchange = async move { shared.exchange(&route, &job, ready).await };
+                let exchange = async move {
+                    let (ready, damage) = ready.watched();
+                    let exchange = shared.exchange(&route, &job, ready).await;
+                    exchange.map_err(|failure| damage.behind(failure))
+                };
                 self.drive(attempt, begun, Box::pin(exchange)).await
             }
             Err(Unready::Unread(failure)) => self.settle(&begun.job, Err(failure)).await,

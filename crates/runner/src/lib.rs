@@ -19,6 +19,7 @@ mod begin;
 mod bell;
 mod bequest;
 mod change;
+mod damage;
 mod dispatch;
 mod drain;
 mod error;

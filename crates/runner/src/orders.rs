@@ -44,7 +44,7 @@ impl Runner {
         self.order(id, Event::Forget).await.map(|_| ())
     }
 
-    async fn order(&self, id: JobId, event: Event) -> Result<Option<Job>, Error> {
+    pub(crate) async fn order(&self, id: JobId, event: Event) -> Result<Option<Job>, Error> {
         let shared = Arc::clone(&self.shared);
         let task = self
             .shared

@@ -5,39 +5,47 @@ use raincheck_core::job::Job;
 use raincheck_core::limits::RESULT_INLINE_BYTES;
 use serde_json::Value;
 
-use crate::{Runner, result, status};
+use crate::{Error, Runner, result, status};
 
 /// A job's status document as it is told everywhere.
 pub async fn document(runner: &Runner, links: &status::Links, job: &Job) -> Value {
-    let result = inline(runner, job).await;
+    let (known, result) = match inline(runner, job).await {
+        Ok(result) => (None, result),
+        // Where it is damaged, the job has failed by now.
+        Err(_) => (runner.job(job.id()).await.ok(), None),
+    };
+    let job = known.as_ref().unwrap_or(job);
     let progress = runner.progress(job).map(|(_, progress)| progress);
     status::document(job, links, progress.as_ref(), result)
 }
 
-/// The response body, when it is plain JSON of at most [`RESULT_INLINE_BYTES`]. A damaged one is
-/// not shown; the result endpoint says so.
-async fn inline(runner: &Runner, job: &Job) -> Option<Value> {
-    let response = job.response()?;
-    let kind = response.content_type.as_deref()?.split(';').next()?.trim();
+/// The response body, when it is plain JSON of at most [`RESULT_INLINE_BYTES`].
+///
+/// # Errors
+/// The response cannot be read, of whatever kind it is.
+async fn inline(runner: &Runner, job: &Job) -> Result<Option<Value>, Error> {
+    let (Some(stored), Some(response)) = (result::stored(runner, job).await?, job.response())
+    else {
+        return Ok(None);
+    };
+    let kind = response.content_type.as_deref().unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
     let json = kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json");
-    if !json || response.content_length > RESULT_INLINE_BYTES {
-        return None;
+    let coded = stored.head.headers.contains_key(header::CONTENT_ENCODING);
+    if !json || coded || response.content_length > RESULT_INLINE_BYTES {
+        return Ok(None);
     }
-    let stored = result::stored(runner.store(), job).await.ok()??;
-    if stored.head.headers.contains_key(header::CONTENT_ENCODING) {
-        return None;
-    }
-    let reader = runner.store().open(&stored.body).await.ok()?;
+    let reader = result::open(runner, job, &stored).await?;
     let mut bytes = Vec::new();
     while (bytes.len() as u64) < stored.body.len() {
         let piece = reader
             .read(bytes.len() as u64, RESULT_INLINE_BYTES as usize)
             .await
-            .ok()?;
+            .map_err(Error::Store)?;
         if piece.is_empty() {
-            return None;
+            return Ok(None);
         }
         bytes.extend_from_slice(&piece);
     }
-    serde_json::from_slice(&bytes).ok()
+    Ok(serde_json::from_slice(&bytes).ok())
 }

@@ -57,6 +57,7 @@ enum Step {
         wait: Option<Duration>,
     },
     Redeliver(u32),
+    AnswerDamaged(Token),
 }
 
 #[derive(Debug, Clone, Copy, Arbitrary)]
@@ -200,6 +201,10 @@ fn event(step: Step, job: &Job) -> Event {
             token: token(of),
             detail,
         },
+        Step::AnswerDamaged(of) => Event::AnswerDamaged {
+            token: token(of),
+            detail,
+        },
         Step::RouteGone => Event::RouteGone,
         Step::Tried {
             delivery,
@@ -225,7 +230,7 @@ fn tried(delivery: u32, status: u16, wait: Option<Duration>) -> Event {
     }
 }
 
-const CAUSES: [Cause; 8] = [
+const CAUSES: [Cause; 9] = [
     Cause::Connect,
     Cause::Broken,
     Cause::Timeout,
@@ -234,6 +239,7 @@ const CAUSES: [Cause; 8] = [
     Cause::Storage,
     Cause::Cancelled,
     Cause::Drained,
+    Cause::Damaged,
 ];
 
 /// The attempt that an event reports of.
@@ -263,6 +269,10 @@ fn check(job: &Job, event: &Event, next: &Job) {
     assert_eq!(next.id(), job.id());
     assert!(next.token() >= job.token(), "a token shrank");
     assert!(u64::from(next.executions()) <= next.token().0);
+    if let Event::AnswerDamaged { token, .. } = event {
+        assert_eq!(*token, job.token(), "an answer of another attempt");
+        assert!(job.response().is_some() && next.response().is_none());
+    }
     if let Some(token) = reports(event) {
         assert_eq!(token, job.token(), "an old attempt changed a job");
         assert!(!job.status().is_finished(), "a job ended twice");
@@ -273,6 +283,7 @@ fn check(job: &Job, event: &Event, next: &Job) {
             EventKind::Expire,
             EventKind::Tried,
             EventKind::Redeliver,
+            EventKind::AnswerDamaged,
         ];
         assert!(again.contains(&event.kind()), "{event:?} to {job:?}");
     }

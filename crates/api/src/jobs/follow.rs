@@ -78,7 +78,7 @@ async fn finished<B>(
     let Some(stored) = result::stored(runner, job).await? else {
         return result::unanswered(runner, links, job, asked);
     };
-    let source = results::source(runner.store(), job, &stored).await;
+    let source = results::source(runner, job, &stored).await;
     let source = source.map_err(|error| error.problem().about(job.id()))?;
     if let Some(response) = as_events(&source, job, request).await? {
         return Ok(response);

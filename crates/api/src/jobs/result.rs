@@ -10,7 +10,7 @@ use raincheck_core::navigation::navigates;
 use raincheck_core::problem::{Problem, ProblemCode};
 use raincheck_exchange::outbound::JOB_ID;
 use raincheck_exchange::{Payload, answer, replay, source};
-use raincheck_runner::{Error, Runner, result, status};
+use raincheck_runner::{Runner, result, status};
 use raincheck_store::{BodyReader, StoredResponse};
 
 use super::range::{self, Wanted};
@@ -101,7 +101,7 @@ pub(super) async fn stored(
     runner: &Runner,
     job: &Job,
 ) -> Result<Option<Arc<StoredResponse>>, Problem> {
-    let stored = result::stored(runner.store(), job).await;
+    let stored = result::stored(runner, job).await;
     stored.map_err(|error| error.problem().about(job.id()))
 }
 
@@ -127,10 +127,8 @@ pub(super) async fn replayed(
     (job, stored): (&Job, &StoredResponse),
     asked: &HeaderMap,
 ) -> Result<Response<Payload>, Problem> {
-    let opened = runner.store().open(&stored.body).await;
-    let reader: Arc<dyn BodyReader> = opened
-        .map_err(|error| Error::from(error).problem().about(job.id()))?
-        .into();
+    let opened = result::open(runner, job, stored).await;
+    let reader = opened.map_err(|error| error.problem().about(job.id()))?;
     let tag = source::validator(job.id(), job.token(), &stored.head);
     let whole = |reader| {
         let body = replay::body(reader, 0, stored.body.len(), stored.trailers.clone());

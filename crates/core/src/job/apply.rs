@@ -81,6 +81,7 @@ pub fn apply(job: &Job, event: &Event, now: Timestamp) -> Result<Transition, Ref
             running(job, *token, kind)?;
             Ok(settle::damaged(job, detail, now))
         }
+        Event::AnswerDamaged { token, detail } => settle::answer_damaged(job, *token, detail),
         Event::RouteGone => settle::route_gone(job, now),
         Event::Tried {
             delivery,

@@ -87,6 +87,7 @@ pub fn events_of(token: FencingToken) -> Vec<Event> {
         failed(Cause::Deadline, Seen::All),
         failed(Cause::TooLarge, Seen::Answering),
         failed(Cause::Storage, Seen::Answering),
+        failed(Cause::Damaged, Seen::Part),
         failed(Cause::Cancelled, Seen::Unknown),
         failed(Cause::Drained, Seen::Unknown),
     ]
@@ -112,10 +113,6 @@ pub fn events_of(token: FencingToken) -> Vec<Event> {
         },
         Event::Expire,
         Event::Forget,
-        Event::Damaged {
-            token,
-            detail: "specimen".to_owned(),
-        },
         Event::RouteGone,
         Event::Tried {
             delivery: 1,
@@ -128,7 +125,22 @@ pub fn events_of(token: FencingToken) -> Vec<Event> {
         },
         Event::Redeliver { delivery: 1 },
     ]);
+    events.extend(damages(token));
     events
+}
+
+fn damages(token: FencingToken) -> [Event; 2] {
+    let detail = || "specimen".to_owned();
+    [
+        Event::Damaged {
+            token,
+            detail: detail(),
+        },
+        Event::AnswerDamaged {
+            token,
+            detail: detail(),
+        },
+    ]
 }
 
 /// Jobs in every status, with and without attempts left, repeatable and not: all that some events

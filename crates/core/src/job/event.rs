@@ -47,6 +47,13 @@ pub enum Event {
         /// What is damaged, for a person.
         detail: String,
     },
+    /// The stored answer could not be read back.
+    AnswerDamaged {
+        /// The attempt that got it.
+        token: FencingToken,
+        /// What is damaged, for a person.
+        detail: String,
+    },
     /// Its route is not configured any more.
     RouteGone,
     /// A try to tell of its end ended.
@@ -78,6 +85,7 @@ pub enum EventKind {
     Expire,
     Forget,
     Damaged,
+    AnswerDamaged,
     RouteGone,
     Tried,
     Redeliver,
@@ -96,6 +104,7 @@ impl Event {
             Self::Expire => EventKind::Expire,
             Self::Forget => EventKind::Forget,
             Self::Damaged { .. } => EventKind::Damaged,
+            Self::AnswerDamaged { .. } => EventKind::AnswerDamaged,
             Self::RouteGone => EventKind::RouteGone,
             Self::Tried { .. } => EventKind::Tried,
             Self::Redeliver { .. } => EventKind::Redeliver,

@@ -2,6 +2,7 @@
 
 use super::apply::{Refused, Transition, enqueue, finish, queued};
 use super::{Action, EventKind, Fields, Job, JobError, Status};
+use crate::id::FencingToken;
 use crate::outcome::Outcome;
 use crate::policy::retry::{Next, next};
 use crate::problem::ProblemCode;
@@ -65,11 +66,37 @@ pub(super) fn damaged(job: &Job, detail: &str, now: Timestamp) -> Transition {
     Transition::change(job, |fields| {
         fields.executions = fields.executions.saturating_sub(1);
         finish(fields, Status::Failed, now);
-        fields.error = Some(JobError {
-            code: ProblemCode::StorageDamaged,
-            detail: detail.to_owned(),
-        });
+        fields.error = Some(damage(detail));
     })
+}
+
+/// The stored answer of a finished job cannot be read: what the job came to is lost. It is kept as
+/// long as it would have been, and what is left of the answer with it, where nobody is shown it.
+pub(super) fn answer_damaged(
+    job: &Job,
+    told: FencingToken,
+    detail: &str,
+) -> Result<Transition, Refused> {
+    let (status, latest) = (job.status(), job.token());
+    if !status.is_finished() || job.response().is_none() {
+        let event = EventKind::AnswerDamaged;
+        return Err(Refused::Status { status, event });
+    }
+    if told != latest {
+        return Err(Refused::Fenced { told, latest });
+    }
+    Ok(Transition::change(job, |fields| {
+        fields.status = Status::Failed;
+        fields.response = None;
+        fields.error = Some(damage(detail));
+    }))
+}
+
+fn damage(detail: &str) -> JobError {
+    JobError {
+        code: ProblemCode::StorageDamaged,
+        detail: detail.to_owned(),
+    }
 }
 
 /// The route of a queued job is not configured any more.

@@ -74,7 +74,7 @@ fn kind_is_retried(on: RetryOn, cause: Cause) -> bool {
         Cause::Connect | Cause::NoUpstream | Cause::Busy | Cause::Broken => on.connect,
         Cause::Timeout => on.timeout,
         Cause::Storage | Cause::Drained => true,
-        Cause::Deadline | Cause::TooLarge | Cause::Cancelled => false,
+        Cause::Deadline | Cause::TooLarge | Cause::Damaged | Cause::Cancelled => false,
     }
 }
 

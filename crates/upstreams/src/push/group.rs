@@ -324,6 +324,7 @@ fn report_of(sent: &Result<Answer, Refused>) -> Option<Report> {
         | Cause::Deadline
         | Cause::TooLarge
         | Cause::Storage
+        | Cause::Damaged
         | Cause::Cancelled
         | Cause::Drained => None,
     }

@@ -195,8 +195,9 @@ impl Rig {
     /// The result that a ticket leads to.
     pub(super) async fn result(&self, id: JobId) -> Got {
         let job = self.finished(id).await;
-        let store = self.runner().store();
-        let replayed = raincheck_runner::result::replay(store, &job).await.unwrap();
+        let replayed = raincheck_runner::result::replay(self.runner(), &job)
+            .await
+            .unwrap();
         got(replayed.ok_or_else(|| raincheck_runner::result::problem(&job))).await
     }
 
