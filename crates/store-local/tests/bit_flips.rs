@@ -24,6 +24,14 @@ const FLIPS: u64 = 24;
 /// a write that a power cut tore, which is dropped.
 const LAST: usize = 12 * (4096 + 24);
 
+/// A frame of the log: its header and a page.
+const FRAME: usize = 24 + 4096;
+
+/// Whether files are cut at every byte, which takes minutes: `RAINCHECK_EVERY_BYTE=1`.
+fn every_byte() -> bool {
+    std::env::var_os("RAINCHECK_EVERY_BYTE").is_some()
+}
+
 /// A directory in memory, where there is some for files: there are hundreds, and syncs would cost.
 fn directory_of_its_own() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
@@ -301,8 +309,9 @@ async fn a_body_that_is_cut_anywhere_is_told() {
     let path = bodies.join(&file);
     let whole = fs::read(&path).unwrap();
     let store = open(dir.path()).unwrap();
-    // Every byte of the last frame and of the first, and some between.
-    let places = (0..whole.len()).filter(|at| *at < 64 || *at + 64 > whole.len() || at % 4001 == 0);
+    // Every byte of the last frame and of the first, and some between; or every byte.
+    let edge = |at: &usize| *at < 64 || *at + 64 > whole.len() || at % 4001 == 0;
+    let places = (0..whole.len()).filter(|at| every_byte() || edge(at));
     for at in places {
         fs::write(&path, &whole[..at]).unwrap();
         let mut hit = 0;
@@ -335,13 +344,14 @@ async fn a_log_that_is_cut_anywhere_loses_its_last_transaction_only() {
     store.commit(Change::Put(Box::new(put))).await.unwrap();
     let whole = fs::read(&log).unwrap();
     assert!(whole.len() > before);
-    let step = if whole.len() - before > 20_000 {
-        61
-    } else {
-        23
+    // Each boundary of a frame and its neighbours, the last bytes, and some between; or every byte.
+    let chosen = |at: &usize| {
+        let into = (at - before) % FRAME;
+        every_byte() || at % 61 == 0 || into <= 1 || into == FRAME - 1 || at + 200 > whole.len()
     };
-    let places = (before..whole.len()).step_by(step);
-    for at in places.chain(whole.len() - 30..whole.len()) {
+    let places: Vec<usize> = (before..whole.len()).filter(chosen).collect();
+    println!("cut at {} of {} bytes", places.len(), whole.len() - before);
+    for at in places {
         let crashed = directory_of_its_own();
         fs::copy(dir.path().join("jobs.db"), crashed.path().join("jobs.db")).unwrap();
         fs::write(crashed.path().join("jobs.db-wal"), &whole[..at]).unwrap();
