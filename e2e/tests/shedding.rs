@@ -1,6 +1,7 @@
 //! More requests than may be in flight are shed before any work is done on them; the job API and
 //! the operators' listener go on.
 
+use raincheck_e2e::process::Home;
 use raincheck_e2e::{Backend, Config, Event, Must, Raincheck, expect, ticket, within};
 
 /// The value of a metric without labels.
@@ -97,4 +98,19 @@ async fn connections_of_one_client_are_bounded_and_operators_are_not() {
     );
     assert!(metrics.contains(&refused), "{metrics}");
     one.exchange(request).await.expect(200);
+}
+
+#[tokio::test]
+async fn the_limit_of_open_files_is_raised_to_what_is_allowed() {
+    let backend = Backend::echo().await;
+    let home = Home::new(&Config::sync(&backend.url()));
+    let few = ["prlimit", "--nofile=64:4096"];
+    let app = Raincheck::start_under(home, &few).await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", app.child.pid()));
+    let limits = limits.must("the limits of the process");
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let files: Vec<&str> = files.must("open files").split_whitespace().collect();
+    assert_eq!(files[3..5], ["4096", "4096"]);
 }

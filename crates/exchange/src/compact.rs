@@ -7,7 +7,10 @@ use bytes::{Bytes, BytesMut};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue};
 use raincheck_core::head::{RequestHead, ResponseHead};
+use raincheck_core::limits::BODY_INLINE_BYTES;
 use raincheck_store::Body;
+
+use crate::RequestBody;
 
 /// The same fields in one buffer of their own.
 pub fn headers(fields: &HeaderMap) -> HeaderMap {
@@ -35,6 +38,15 @@ pub fn request(head: &RequestHead) -> RequestHead {
         method: head.method.clone(),
         target: PathAndQuery::from_maybe_shared(target).unwrap_or_else(|_| head.target.clone()),
         headers: headers(&head.headers),
+    }
+}
+
+/// A small body that is a slice of something larger stands alone from now on.
+pub fn request_body(body: &mut RequestBody) {
+    if let RequestBody::Bytes(bytes) = body
+        && bytes.len() <= BODY_INLINE_BYTES
+    {
+        *bytes = Bytes::copy_from_slice(bytes);
     }
 }
 

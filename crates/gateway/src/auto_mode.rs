@@ -265,6 +265,8 @@ impl Held<'_> {
             landed = &mut inner.flight => return Came::Landed(landed),
             () = tokio::time::sleep_until(quick) => {}
         }
+        // What waits for long must not keep the buffer it was read into.
+        inner.accepted.stand_alone();
         tokio::select! {
             biased;
             landed = &mut inner.flight => return Came::Landed(landed),

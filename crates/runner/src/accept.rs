@@ -41,6 +41,16 @@ impl Accepted {
         self.route.repeats(&self.head.method)
     }
 
+    /// Lets go of the buffer that it was read into, which is many times larger as a rule. Not worth
+    /// its time for what is answered at once.
+    pub fn stand_alone(&mut self) {
+        self.head = compact::request(&self.head);
+        compact::request_body(&mut self.body);
+        if !self.trailers.is_empty() {
+            self.trailers = compact::headers(&self.trailers);
+        }
+    }
+
     fn submission(&self) -> Submission {
         Submission::to_route(self.id, &self.route, self.head.method.is_idempotent())
     }

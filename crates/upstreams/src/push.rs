@@ -5,6 +5,7 @@
 //! (`conn`) is a task that runs hyper's state machine on a `stream`; what the task and the exchange
 //! tell each other is in `link`.
 
+mod agreed;
 pub(crate) mod answer;
 pub(crate) mod body;
 mod conn;

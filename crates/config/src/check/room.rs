@@ -35,6 +35,6 @@ fn room(server: &Upstream) -> Option<u64> {
     let own = server.reach.as_ref().and_then(|reach| reach.connections);
     match server.protocol() {
         Protocol::H1 => Some(own.map_or(UPSTREAM_CONNECTIONS as u64, u64::from)),
-        Protocol::H2 => None,
+        Protocol::H2 | Protocol::Auto => None,
     }
 }

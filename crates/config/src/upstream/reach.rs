@@ -27,6 +27,7 @@ impl Word for Protocol {
         match word {
             "h1" => Some(Self::H1),
             "h2" => Some(Self::H2),
+            "auto" => Some(Self::Auto),
             _ => None,
         }
     }

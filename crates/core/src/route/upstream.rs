@@ -154,6 +154,8 @@ pub enum Protocol {
     H1,
     /// HTTP/2: by ALPN over TLS, with prior knowledge without.
     H2,
+    /// Over TLS the one that the server picks by ALPN, HTTP/2 if it can; HTTP/1.1 without TLS.
+    Auto,
 }
 
 impl Backends {
@@ -217,9 +219,14 @@ impl Upstream {
 
     /// The version of HTTP that it is spoken to in.
     pub fn protocol(&self) -> Protocol {
-        self.reach
-            .as_ref()
-            .map_or(Protocol::H1, |reach| reach.protocol)
+        let reach = self.reach.as_ref();
+        match reach.map_or(Protocol::H1, |reach| reach.protocol) {
+            // There is nothing that could be agreed on.
+            Protocol::Auto if self.scheme == Scheme::Http || self.socket().is_some() => {
+                Protocol::H1
+            }
+            protocol => protocol,
+        }
     }
 
     /// The Unix socket that it listens on.

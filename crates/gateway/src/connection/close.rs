@@ -58,7 +58,8 @@ pub(super) async fn close<S: Wire>(
     // A socket that is closed with unread bytes resets the connection, and the client may lose what
     // we said last.
     let socket = guard.get_mut();
-    let farewell = async {
+    // Boxed: it is rare, and would make every open connection larger by its buffer.
+    let farewell = Box::pin(async {
         if let Some(bytes) = parting {
             socket.write_all(&bytes).await?;
         }
@@ -66,7 +67,7 @@ pub(super) async fn close<S: Wire>(
         let mut dropped = [0; DROPPED_BYTES];
         while socket.read(&mut dropped).await? > 0 {}
         std::io::Result::Ok(())
-    };
+    });
     // Whatever comes of it, the connection is closed after it.
     let _ = tokio::time::timeout(shared.options.linger_timeout, farewell).await;
 }

@@ -10,6 +10,7 @@ use raincheck_api::Reload;
 use raincheck_config::Plan;
 use raincheck_config::plan::Format;
 use raincheck_gateway::server::{Address, ServerHandle};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
 use crate::ambient::System;
@@ -34,10 +35,26 @@ pub fn run(args: ServeArgs, out: Output) -> anyhow::Result<Code> {
     let json_log = plan.log.format == Format::Json;
     raincheck_telemetry::log::init(plan.log.level.as_str(), json_log, out.colours());
     warn(&plan, out);
+    raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     runtime.block_on(serve(args, plan, out))
+}
+
+/// Lets the process open as many files as it may: service managers start programs with the old
+/// soft limit of 1,024, which is for those that cannot take more.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, raised)
+    {
+        tracing::warn!(%error, limit = limit.current, "the limit of open files is not raised");
+    }
 }
 
 async fn serve(args: ServeArgs, plan: Plan, out: Output) -> anyhow::Result<Code> {

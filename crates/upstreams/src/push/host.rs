@@ -15,6 +15,7 @@ use raincheck_core::route::upstream::Protocol;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
+use super::agreed::Agreed;
 use super::conn::Conn;
 use super::http2::Http2;
 use super::options::Options;
@@ -31,8 +32,10 @@ pub(super) struct Host {
     idle: Mutex<Idle>,
     in_flight: Option<Arc<Semaphore>>,
     max_age: Option<Duration>,
-    /// Its connections, where HTTP/2 is spoken: then the others are never used.
+    /// Its connections, where HTTP/2 is spoken or may be.
     pub(super) http2: Option<Box<Http2>>,
+    /// What was agreed on, where that is up to the server.
+    pub(super) agreed: Option<Box<Agreed>>,
     opened: AtomicU64,
 }
 
@@ -61,14 +64,17 @@ impl Host {
         let own = own.map(|own| usize::try_from(own).unwrap_or(usize::MAX));
         let connections = own.or(options.connections_per_upstream);
         let max_age = reach.map_or(options.connection_age, |reach| reach.max_age);
-        let (in_flight, http2) = match upstream.protocol() {
-            Protocol::H1 => (connections, None),
-            Protocol::H2 => (None, Some(Box::new(Http2::new(connections, max_age)))),
+        let http2 = || Some(Box::new(Http2::new(connections, max_age)));
+        let (in_flight, http2, agreed) = match upstream.protocol() {
+            Protocol::H1 => (connections, None, None),
+            Protocol::H2 => (None, http2(), None),
+            Protocol::Auto => (connections, http2(), Some(Box::default())),
         };
         let in_flight =
             in_flight.map(|max| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))));
         Self {
             http2,
+            agreed,
             max_age,
             upstream: upstream.clone(),
             idle_max: options.idle_per_upstream,

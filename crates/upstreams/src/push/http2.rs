@@ -16,9 +16,10 @@ use tokio::time::{Instant, timeout};
 
 use super::host::Host;
 use super::pool::Upstreams;
+use super::socket::Socket;
 use super::words;
 use connection::Connection;
-pub(super) use send::{InStream, send};
+pub(super) use send::{InStream, send, unfitted};
 
 /// The HTTP/2 connections to one upstream.
 pub(super) struct Http2 {
@@ -84,8 +85,13 @@ impl Http2 {
             }
             if self.max.is_none_or(|max| self.lock().len() < max) {
                 let socket = pool.connect(host, within).await?;
-                let connection = Connection::start(socket).await?;
-                self.lock().push(Arc::new(connection));
+                if let Some(agreed) = &host.agreed
+                    && !socket.agreed_on_http2()
+                {
+                    agreed.learn(false);
+                    return Err(words::changed_its_mind());
+                }
+                self.begin(socket).await?;
                 if let Some(place) = self.take() {
                     return Ok(place);
                 }
@@ -96,6 +102,13 @@ impl Http2 {
             drop(opening);
             freed.await;
         }
+    }
+
+    /// Begins a connection that others may use.
+    pub(super) async fn begin(&self, socket: Socket) -> Result<(), Failure> {
+        let connection = Connection::start(socket).await?;
+        self.lock().push(Arc::new(connection));
+        Ok(())
     }
 
     /// A place on the first connection that has one.

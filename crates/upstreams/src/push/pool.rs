@@ -12,6 +12,7 @@ use raincheck_core::policy::timeout::Timeouts;
 use raincheck_core::route::{Backends, RouteTable, Upstream};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::agreed;
 use super::answer::Answer;
 use super::body::{OutBody, WireBody};
 use super::conn::Conn;
@@ -20,7 +21,7 @@ use super::framing;
 use super::group::show::ServerState;
 use super::group::{Groups, Server};
 use super::host::{Counts, Host};
-use super::http2;
+use super::http2::{self, Http2};
 use super::lease::{self, Lease};
 use super::options::{Error, Options};
 use super::send::{self, Refused, Unsent};
@@ -210,10 +211,53 @@ impl Upstreams {
         server: Option<&Arc<Server>>,
     ) -> Result<Answer, Refused> {
         name_host(&mut request, &host.upstream);
-        if let Some(http2) = &host.http2 {
+        match &host.http2 {
+            None => self.over_http1(host, request, timeouts, server).await,
             // Boxed, so that it does not make the common future larger.
-            return Box::pin(http2::send(http2, self, host, request, timeouts, server)).await;
+            Some(http2) => Box::pin(self.as_agreed(http2, host, request, timeouts, server)).await,
         }
+    }
+
+    /// The same to an upstream that speaks HTTP/2, or may.
+    async fn as_agreed(
+        &self,
+        http2: &Http2,
+        host: &Arc<Host>,
+        mut request: Request<WireBody>,
+        timeouts: Timeouts,
+        server: Option<&Arc<Server>>,
+    ) -> Result<Answer, Refused> {
+        let Some(agreed) = &host.agreed else {
+            return http2::send(http2, self, host, request, timeouts, server).await;
+        };
+        for _ in 0..agreed::TURNS {
+            let speaks_http2 = match agreed.ask(self, host, http2, timeouts.connect).await {
+                Ok(speaks_http2) => speaks_http2,
+                Err(failure) => return Err(Unsent::refused(request, failure)),
+            };
+            let sent = match speaks_http2 {
+                true => http2::send(http2, self, host, request, timeouts, server).await,
+                false => self.over_http1(host, request, timeouts, server).await,
+            };
+            // A server that has changed its mind got nothing of the request.
+            request = match sent {
+                Err(Refused::Unsent(unsent)) if agreed.is_not(speaks_http2) => unsent.request,
+                sent => return sent,
+            };
+            if speaks_http2 {
+                request = http2::unfitted(request);
+            }
+        }
+        Err(Unsent::refused(request, words::closed_at_once()))
+    }
+
+    async fn over_http1(
+        &self,
+        host: &Arc<Host>,
+        mut request: Request<WireBody>,
+        timeouts: Timeouts,
+        server: Option<&Arc<Server>>,
+    ) -> Result<Answer, Refused> {
         loop {
             let permit = match host.permit(timeouts.connect).await {
                 Ok(permit) => permit,
@@ -273,7 +317,14 @@ impl Upstreams {
     }
 
     async fn open(&self, host: &Host, within: Duration) -> Result<Box<Conn>, Failure> {
-        Conn::start(self.connect(host, within).await?).await
+        let socket = self.connect(host, within).await?;
+        if let Some(agreed) = &host.agreed
+            && socket.agreed_on_http2()
+        {
+            agreed.learn(true);
+            return Err(words::changed_its_mind());
+        }
+        Conn::start(socket).await
     }
 
     /// A connected socket; its upstream's connections are looked after from then on.

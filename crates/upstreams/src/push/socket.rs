@@ -10,6 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
+use super::tls::own::H2;
+
 /// A connected socket.
 pub(super) enum Socket {
     /// `http://`
@@ -38,6 +40,14 @@ impl Socket {
         let mut byte = [MaybeUninit::uninit()];
         let peeked = socket.peek(&mut byte);
         !matches!(peeked, Err(error) if error.kind() == ErrorKind::WouldBlock)
+    }
+
+    /// Whether TLS has agreed on HTTP/2.
+    pub(super) fn agreed_on_http2(&self) -> bool {
+        match self {
+            Self::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(H2),
+            _ => false,
+        }
     }
 
     /// Makes the close that follows a reset.

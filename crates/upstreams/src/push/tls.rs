@@ -1,7 +1,7 @@
 //! TLS to upstreams: whom we trust, and what failed in words. The only place that knows which
 //! crypto provider is used.
 
-mod own;
+pub(super) mod own;
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -66,6 +66,7 @@ impl Tls {
         let version = match upstream.protocol() {
             Protocol::H1 => "HTTP/1.1",
             Protocol::H2 => "HTTP/2",
+            Protocol::Auto => "HTTP/2 or HTTP/1.1",
         };
         let shaken = connector.connect(name, tcp).await;
         let tls = shaken.map_err(|error| failed(why(&error, version)))?;

@@ -31,6 +31,11 @@ pub(super) fn too_slow(upstream: &Upstream, within: Duration) -> Failure {
     unreachable(format!("no connection to {authority} within {within:?}"))
 }
 
+/// TLS agreed on another version of HTTP than the last time. Nothing was sent.
+pub(super) fn changed_its_mind() -> Failure {
+    unreachable("the backend speaks another version of HTTP than before".to_owned())
+}
+
 /// No exchange ended in time for this one to begin.
 pub(super) fn all_busy(upstream: &Upstream, within: Duration) -> Failure {
     let authority = upstream.authority();

@@ -1,6 +1,7 @@
 //! What the pool does on the wire, against a backend that follows a script.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod alpn;
 mod backend;
 mod client;
 mod crowd;

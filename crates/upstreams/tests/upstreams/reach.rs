@@ -126,7 +126,7 @@ async fn a_server_that_asks_who_we_are_is_told_in_either_version() {
     for protocol in [Protocol::H1, Protocol::H2] {
         let backend = Backend::new().await;
         let name = match protocol {
-            Protocol::H1 => &b"http/1.1"[..],
+            Protocol::H1 | Protocol::Auto => &b"http/1.1"[..],
             Protocol::H2 => b"h2",
         };
         let authority = authority("mutual");
@@ -150,7 +150,7 @@ async fn a_server_that_asks_who_we_are_is_told_in_either_version() {
         let tls = acceptor.accept(backend.accept().await.tcp).await.unwrap();
         assert_eq!(tls.get_ref().1.peer_certificates().unwrap().len(), 1);
         let answer = match protocol {
-            Protocol::H1 => {
+            Protocol::H1 | Protocol::Auto => {
                 let (mut tls, mut head) = (tls, vec![0; 4096]);
                 assert_ne!(tls.read(&mut head).await.unwrap(), 0);
                 tls.write_all(OK.as_bytes()).await.unwrap();

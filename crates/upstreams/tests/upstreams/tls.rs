@@ -28,11 +28,15 @@ pub fn authority(name: &str) -> Authority {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-fn params(name: &str) -> CertificateParams {
+pub fn params(name: &str) -> CertificateParams {
     CertificateParams::new([name.to_owned()]).unwrap()
 }
 
-fn acceptor(authority: &Authority, params: &CertificateParams, protocols: &[&[u8]]) -> TlsAcceptor {
+pub fn acceptor(
+    authority: &Authority,
+    params: &CertificateParams,
+    protocols: &[&[u8]],
+) -> TlsAcceptor {
     let key = KeyPair::generate().unwrap();
     let certificate = params.signed_by(&key, authority).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -44,11 +44,12 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         section: SectionName::Upstream,
         name: "protocol",
-        kind: Kind::Choice(&["h1", "h2"]),
+        kind: Kind::Choice(&["h1", "h2", "auto"]),
         default: Is(r#""h1""#),
         since: "0.1.0",
         doc: "The version of HTTP. `h2` is asked for by ALPN over TLS, and spoken with prior \
-              knowledge without; gRPC needs it.",
+              knowledge without; gRPC needs it. `auto` takes `h2` over TLS where the server offers it, \
+              and `h1` everywhere else.",
     },
     Key {
         section: SectionName::Upstream,

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::super::answer::{Answer, AnswerBody};
 use super::super::body::WireBody;
+use super::super::framing;
 use super::super::group::{Place as AtServer, Server};
 use super::super::host::Host;
 use super::super::lease;
@@ -155,4 +156,23 @@ fn fitted(mut request: Request<WireBody>, upstream: &Upstream) -> Request<WireBo
     parts.path_and_query = Some(parts.path_and_query.unwrap_or_else(root));
     *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
     request
+}
+
+/// The request as HTTP/1.1 wants it, of one that was made to fit HTTP/2.
+pub(in crate::push) fn unfitted(mut request: Request<WireBody>) -> Request<WireBody> {
+    *request.version_mut() = Version::HTTP_11;
+    let parts = std::mem::take(request.uri_mut()).into_parts();
+    let host = parts.authority.map(|authority| authority.to_string());
+    let host = host.and_then(|host| HeaderValue::try_from(host).ok());
+    if let Some(path) = parts.path_and_query {
+        *request.uri_mut() = path.into();
+    }
+    let headers = request.headers_mut();
+    headers.remove(TE);
+    if let Some(host) = host {
+        headers.insert(HOST, host);
+    }
+    let (mut parts, body) = request.into_parts();
+    framing::complete(&mut parts.headers, &body);
+    Request::from_parts(parts, body)
 }

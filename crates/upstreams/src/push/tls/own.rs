@@ -11,7 +11,9 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 /// HTTP/2 in ALPN.
-pub(super) const H2: &[u8] = b"h2";
+pub(in crate::push) const H2: &[u8] = b"h2";
+/// HTTP/1.1 in ALPN.
+const H1: &[u8] = b"http/1.1";
 
 /// The connectors that were made, by what they were made of: one for each such upstream.
 #[derive(Default)]
@@ -25,7 +27,7 @@ struct Made {
 
 /// Whether an upstream needs more than what all others have.
 pub(super) fn is_needed(reach: &Reach) -> bool {
-    reach.ca_file.is_some() || reach.identity.is_some() || reach.protocol == Protocol::H2
+    reach.ca_file.is_some() || reach.identity.is_some() || reach.protocol != Protocol::H1
 }
 
 impl Own {
@@ -96,11 +98,12 @@ fn config(reach: &Reach, extra: Vec<CertificateDer<'static>>) -> Result<ClientCo
         }
         None => config.with_no_client_auth(),
     };
-    let protocol = match reach.protocol {
-        Protocol::H1 => b"http/1.1",
-        Protocol::H2 => H2,
+    let protocols: &[&[u8]] = match reach.protocol {
+        Protocol::H1 => &[H1],
+        Protocol::H2 => &[H2],
+        Protocol::Auto => &[H2, H1],
     };
-    config.alpn_protocols = vec![protocol.to_vec()];
+    config.alpn_protocols = protocols.iter().map(|one| one.to_vec()).collect();
     Ok(config)
 }
 
