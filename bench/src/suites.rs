@@ -8,6 +8,7 @@ mod follow;
 mod held;
 mod life;
 mod relay;
+mod slow;
 mod start;
 
 use anyhow::{Result, bail};
@@ -16,7 +17,7 @@ use crate::context::Context;
 use crate::report::Section;
 
 /// The suites in the order in which they run and are reported.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 10] = [
     "relay",
     "accept",
     "life",
@@ -26,6 +27,7 @@ pub const NAMES: [&str; 9] = [
     "duplicates",
     "held",
     "follow",
+    "slow",
 ];
 
 /// The body of a small request.
@@ -43,6 +45,7 @@ pub async fn run(name: &str, context: &Context) -> Result<Section> {
         "duplicates" => duplicates::run(context).await,
         "held" => held::run(context).await,
         "follow" => follow::run(context).await,
+        "slow" => slow::run(context).await,
         other => bail!("there is no suite {other}"),
     }
 }
