@@ -18,6 +18,8 @@ use crate::report::{Section, median, number};
 const SLOW: usize = 200;
 const HONEST: usize = 16;
 const ROUNDS: usize = 6;
+/// How long slow clients have to fill the buffers between them and the backend.
+const SETTLE: Duration = Duration::from_secs(3);
 /// The time between two bytes of a slow client.
 const DRIP: Duration = Duration::from_secs(1);
 const FRAMES: usize = 3_000;
@@ -90,6 +92,9 @@ async fn slow(
             for _ in 0..if beside { SLOW } else { 0 } {
                 clients.spawn(drip(gateway.address, first, takes));
             }
+            // Until they are slow: 200 answers of 20 MB that begin at once are honest work, for
+            // the backend above all.
+            tokio::time::sleep(SETTLE).await;
             p99[usize::from(beside)].push(round(context, gateway).await?);
             clients.shutdown().await;
         }
