@@ -192,7 +192,7 @@ async fn flood(
     .concat();
     let bytes = [&preface[..], &opening, frames].concat();
     let reading = async {
-        let mut dropped = [0; 16 * 1024];
+        let mut dropped = vec![0; 16 * 1024];
         while read.read(&mut dropped).await.is_ok_and(|count| count > 0) {}
     };
     // The connection may end before all is sent.
