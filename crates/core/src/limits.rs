@@ -8,6 +8,8 @@ pub const BODY_MEMORY_BYTES: usize = 64 * 1024;
 pub const BODY_INLINE_BYTES: usize = 8 * 1024;
 /// Bytes of payload in one checksummed frame of a segment file.
 pub const SEGMENT_FRAME_BYTES: usize = 64 * 1024;
+/// Reads of body files in flight in one process; further ones wait their turn.
+pub const BODY_READS: usize = 16;
 /// Bytes of a client's request line and header section.
 pub const REQUEST_HEAD_BYTES: usize = 64 * 1024;
 /// Bytes of a client's request target (path and query); beyond it: 414.

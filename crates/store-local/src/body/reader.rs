@@ -4,11 +4,17 @@ use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use raincheck_core::limits::BODY_READS;
 use raincheck_store::{self as store, BodyId, BodyReader, Pending};
+use tokio::sync::Semaphore;
 
 use super::blocking;
 use super::frame::{self, Damage};
 use super::growth::{Growth, Place};
+
+/// Reads of body files in flight. More would not be faster, but each would have a thread of its own,
+/// and hundreds of readers would leave none to whoever else needs the disk.
+static READS: Semaphore = Semaphore::const_new(BODY_READS);
 
 /// Reads bytes that are in memory.
 pub(super) struct Inline(pub(super) Bytes);
@@ -70,7 +76,10 @@ async fn read_frame(
     index: u64,
     len: usize,
 ) -> Result<Bytes, store::Error> {
+    // Held until the read is over, also when its caller has gone.
+    let turn = READS.acquire().await.ok();
     blocking(move || {
+        let _turn = turn;
         frame::read(&file, id, index, len).map_err(|damage| match damage {
             Damage::Io(error) => crate::error::of_file(&format!("body {id}"), &error),
             damage => store::Error::Corrupt(format!("body {id}: {damage}")),
