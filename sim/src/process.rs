@@ -113,6 +113,7 @@ impl Process {
             ambient: Arc::clone(&surroundings) as Arc<dyn Ambient>,
             metrics: Arc::clone(&metrics),
             attempts: usize::try_from(plan.limits.concurrency).unwrap_or(usize::MAX),
+            webhooks: None,
         });
         let api = raincheck_api::Options {
             jobs_path,

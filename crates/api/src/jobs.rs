@@ -2,6 +2,7 @@
 
 pub(crate) mod cancel;
 pub(crate) mod chain;
+pub(crate) mod deliveries;
 pub(crate) mod events;
 mod follow;
 pub(crate) mod list;

@@ -198,6 +198,12 @@ impl Api {
                 jobs::events::events(runner, links, id, request).await
             }
             (Resource::Retry, &Method::POST) => jobs::retry::retry(runner, links, id).await,
+            (Resource::Deliveries, &Method::GET | &Method::HEAD) => {
+                jobs::deliveries::list(runner, links, id).await
+            }
+            (Resource::Redeliver(number), &Method::POST) => {
+                jobs::deliveries::redeliver(runner, links, id, number).await
+            }
             (resource, _) => Err(not_allowed(resource.methods())),
         }
     }

@@ -12,10 +12,12 @@ use crate::respond;
 
 /// All metrics as text; what is counted elsewhere is read at this moment.
 pub(crate) async fn scrape(runner: &Runner, metrics: &Metrics) -> Response<Payload> {
+    let telling = runner.telling();
     let counted = Counted {
         jobs: runner.store().counts(),
         oldest: oldest(runner).await,
         in_flight: runner.in_flight(),
+        webhooks: (telling.in_flight, telling.waiting),
         servers: servers(runner),
     };
     let mut response = Response::new(Payload::from(metrics.expose(&counted).into_bytes()));

@@ -25,6 +25,10 @@ pub(crate) enum Resource {
     Cancel,
     /// `{jobs}/{id}/retry`
     Retry,
+    /// `{jobs}/{id}/deliveries`
+    Deliveries,
+    /// `{jobs}/{id}/deliveries/{number}/redeliver`
+    Redeliver(u32),
     /// `{jobs}/{id}/progress/{attempt}-{token}`
     Progress(u32, u64),
 }
@@ -34,13 +38,15 @@ pub(crate) const NO_ATTEMPT: u32 = 0;
 
 impl Resource {
     /// One of each kind that is served.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Job,
         Self::Status,
         Self::Result,
         Self::Events,
         Self::Cancel,
         Self::Retry,
+        Self::Deliveries,
+        Self::Redeliver(1),
         Self::Progress(1, 0),
     ];
 
@@ -58,6 +64,8 @@ impl Resource {
             Self::Events => "/events",
             Self::Cancel => "/cancel",
             Self::Retry => "/retry",
+            Self::Deliveries => "/deliveries",
+            Self::Redeliver(_) => "/deliveries/{delivery}/redeliver",
             Self::Progress(..) => "/progress/{report}",
         }
     }
@@ -67,7 +75,8 @@ impl Resource {
         match self {
             Self::Job => "GET, HEAD, DELETE",
             Self::Status | Self::Result | Self::Events => "GET, HEAD",
-            Self::Cancel | Self::Retry => "POST",
+            Self::Deliveries => "GET, HEAD",
+            Self::Cancel | Self::Retry | Self::Redeliver(_) => "POST",
             Self::Progress(..) => "PUT, POST",
         }
     }
@@ -76,6 +85,7 @@ impl Resource {
     fn read(self, end: &str) -> Option<Self> {
         match self {
             Self::Progress(..) => progress(end),
+            Self::Redeliver(_) => redeliver(end),
             named => (named.end() == end).then_some(named),
         }
     }
@@ -112,6 +122,16 @@ fn token(report: &str) -> Option<(u32, u64)> {
     let digits = token.len() == 16 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
     let token = u64::from_str_radix(token, 16).ok().filter(|_| digits)?;
     Some((attempt.parse().ok()?, token))
+}
+
+/// `/deliveries/{number}/redeliver`.
+fn redeliver(end: &str) -> Option<Resource> {
+    let number = end
+        .strip_prefix("/deliveries/")?
+        .strip_suffix("/redeliver")?;
+    let plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let number = number.parse().ok().filter(|_| plain)?;
+    Some(Resource::Redeliver(number))
 }
 
 /// What is served below `/_raincheck/` on the public listener.
@@ -270,6 +290,7 @@ mod tests {
     fn what_is_listed_is_served() {
         for resource in Resource::ALL {
             let end = resource.end().replace("{report}", "1-0000000000000000");
+            let end = end.replace("{delivery}", "1");
             let path = format!("/jobs/{ID}{end}");
             let read = JobPath::parse("/jobs", &path).unwrap();
             assert_eq!(

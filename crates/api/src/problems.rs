@@ -65,5 +65,7 @@ fn text(code: ProblemCode) -> &'static str {
         ProblemCode::NoUpstream => include_str!("../../../docs/problems/RC0036.md"),
         ProblemCode::AccessDenied => include_str!("../../../docs/problems/RC0037.md"),
         ProblemCode::UpgradeRequired => include_str!("../../../docs/problems/RC0038.md"),
+        ProblemCode::CallbackRefused => include_str!("../../../docs/problems/RC0039.md"),
+        ProblemCode::DeliveryNotFound => include_str!("../../../docs/problems/RC0040.md"),
     }
 }

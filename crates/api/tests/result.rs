@@ -118,6 +118,7 @@ async fn status_of_result(store: &ModelStore, id: JobId) -> u16 {
         ambient: Arc::new(Still),
         metrics: Arc::clone(&metrics),
         attempts: 1,
+        webhooks: None,
     });
     let options = Options {
         jobs_path: "/jobs".to_owned(),

@@ -9,15 +9,16 @@ use std::net::{IpAddr, SocketAddr};
 use raincheck_core::route::{Route, RouteTable, TableError, Upstream};
 
 use crate::error::{Code, Finding, Findings};
-use crate::plan::Address;
+use crate::plan::{self, Address};
 use crate::section::Given;
 use crate::upstream::Upstreams;
-use crate::{route, server};
+use crate::{route, server, webhooks};
 
 /// Every rule.
 pub(crate) fn all(
     server: &server::Written,
     admin: &server::AdminListen,
+    webhooks: &plan::Webhooks,
     routes: &[route::Written],
     upstreams: &Upstreams,
     findings: &mut Findings,
@@ -31,6 +32,7 @@ pub(crate) fn all(
             times::check(written, &route, server.behind.as_ref(), findings);
             rewrite::check(written, &route, &server.cors, findings);
             room::check(written, &route, findings);
+            webhooks::check(webhooks, written, &route, findings);
             loops(server, written, &route, findings);
             made.push((written, route));
         }

@@ -60,6 +60,8 @@ pub enum SectionName {
     Log,
     /// `[limits]`
     Limits,
+    /// `[webhooks]`
+    Webhooks,
     /// Each `[[upstream]]`
     Upstream,
     /// `eject` of an upstream
@@ -70,6 +72,8 @@ pub enum SectionName {
     Route,
     /// `retry` of a route
     Retry,
+    /// `callback` of a route
+    Callback,
     /// `request_headers` of a route
     RequestHeaders,
     /// `response_headers` of a route
@@ -84,7 +88,7 @@ pub enum SectionName {
 
 impl SectionName {
     /// Every section in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Server,
         Self::Listener,
         Self::Certificate,
@@ -92,11 +96,13 @@ impl SectionName {
         Self::Store,
         Self::Log,
         Self::Limits,
+        Self::Webhooks,
         Self::Upstream,
         Self::Eject,
         Self::Health,
         Self::Route,
         Self::Retry,
+        Self::Callback,
         Self::RequestHeaders,
         Self::ResponseHeaders,
         Self::Redirect,
@@ -114,11 +120,13 @@ impl SectionName {
             Self::Store => "store",
             Self::Log => "log",
             Self::Limits => "limits",
+            Self::Webhooks => "webhooks",
             Self::Upstream => "upstream",
             Self::Eject => "eject",
             Self::Health => "health",
             Self::Route => "route",
             Self::Retry => "retry",
+            Self::Callback => "callback",
             Self::RequestHeaders => "request_headers",
             Self::ResponseHeaders => "response_headers",
             Self::Redirect => "redirect",
@@ -141,6 +149,8 @@ impl SectionName {
             | Self::Store
             | Self::Log
             | Self::Limits
+            | Self::Webhooks
+            | Self::Callback
             | Self::Listener
             | Self::Certificate
             | Self::Upstream
@@ -163,8 +173,8 @@ impl SectionName {
 }
 
 /// What may stand at the top of a file.
-pub(crate) const TOP: [&str; 8] = [
-    "server", "admin", "store", "log", "limits", "upstream", "defaults", "route",
+pub(crate) const TOP: [&str; 9] = [
+    "server", "admin", "store", "log", "limits", "webhooks", "upstream", "defaults", "route",
 ];
 
 /// Keys of a route that say which requests it is for: not for `[defaults]`.
@@ -174,7 +184,7 @@ pub(crate) const OWN: [&str; 2] = ["name", "match"];
 pub(crate) fn unsupported(section: SectionName, name: &str) -> bool {
     match section {
         SectionName::Route => {
-            matches!(name, "callback" | "cache" | "auth")
+            matches!(name, "cache" | "auth")
         }
         SectionName::Server
         | SectionName::Admin
@@ -183,6 +193,8 @@ pub(crate) fn unsupported(section: SectionName, name: &str) -> bool {
         | SectionName::Store
         | SectionName::Log
         | SectionName::Limits
+        | SectionName::Webhooks
+        | SectionName::Callback
         | SectionName::Upstream
         | SectionName::Eject
         | SectionName::Health

@@ -28,6 +28,7 @@ mod tree;
 pub mod units;
 mod upstream;
 mod value;
+mod webhooks;
 
 pub use error::{Code, Errors, Finding, Place, Severity};
 pub use load::load;

@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::section::{Section, check_top};
 use crate::source::{self, Overrides};
 use crate::tree::Table;
-use crate::{check, file, route, server, upstream};
+use crate::{check, file, route, server, upstream, webhooks};
 
 /// Makes a plan of a file (its path, for messages, and its text), variables and flags.
 ///
@@ -57,15 +57,18 @@ fn read(root: &Table, for_all: &Table, findings: &mut Findings) -> Plan {
     let store = server::store(&Section::top(SectionName::Store, root, findings), findings);
     let log = server::log(&Section::top(SectionName::Log, root, findings), findings);
     let limits = server::limits(&Section::top(SectionName::Limits, root, findings), findings);
+    let top = Section::top(SectionName::Webhooks, root, findings);
+    let webhooks = webhooks::read(&top, findings);
     let upstreams = upstream::read(root, findings);
     let routes = route::read(root, for_all, findings);
     upstreams.check(&routes, findings);
-    check::all(&server, &admin, &routes, &upstreams, findings);
+    check::all(&server, &admin, &webhooks, &routes, &upstreams, findings);
     Plan {
         admin: server::resolve_admin(&admin),
         store,
         log,
         limits,
+        webhooks,
         routes: routes
             .into_iter()
             .filter_map(|written| written.resolve(server.behind(), &upstreams))

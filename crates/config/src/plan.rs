@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use raincheck_core::callback::{MessageFormat, SigningKey};
+use raincheck_core::egress::Rules;
 use raincheck_core::rate::Rate;
 use raincheck_core::rewrite::Cors;
 use raincheck_core::route::Route;
@@ -27,6 +29,8 @@ pub struct Plan {
     pub log: Log,
     /// Bounds over all routes.
     pub limits: Limits,
+    /// How callers are told of their jobs' ends.
+    pub webhooks: Webhooks,
     /// The routes in the order of the file: at least one, names unique, no two alike.
     pub routes: Vec<Route>,
     /// What is probably not as meant. To be shown at start.
@@ -178,6 +182,27 @@ pub struct Limits {
     pub client_rate: Option<Rate>,
     /// Requests of clients in flight at most, over all routes; at least 1.
     pub requests: usize,
+}
+
+/// How callers are told of their jobs' ends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Webhooks {
+    /// What messages are signed with; none: none are sent.
+    pub keys: Vec<SigningKey>,
+    /// Their shape.
+    pub format: MessageFormat,
+    /// What may be called.
+    pub rules: Rules,
+    /// Host and port of a proxy through which they go.
+    pub proxy: Option<(String, u16)>,
+    /// A PEM file of certificates that are trusted besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How long a try may take.
+    pub timeout: Duration,
+    /// The waits before the second try and the later ones.
+    pub schedule: Vec<Duration>,
+    /// Tries in flight at most; at least 1.
+    pub concurrency: usize,
 }
 
 /// How much is logged.

@@ -53,6 +53,7 @@ fn heading(section: SectionName) -> String {
         }
         SectionName::Cors => "`cors` of a route or of `[server]`".to_owned(),
         SectionName::Retry
+        | SectionName::Callback
         | SectionName::RequestHeaders
         | SectionName::ResponseHeaders
         | SectionName::Redirect
@@ -61,7 +62,8 @@ fn heading(section: SectionName) -> String {
         | SectionName::Admin
         | SectionName::Store
         | SectionName::Log
-        | SectionName::Limits => format!("`[{}]`", section.as_str()),
+        | SectionName::Limits
+        | SectionName::Webhooks => format!("`[{}]`", section.as_str()),
     }
 }
 
@@ -77,6 +79,9 @@ fn about(section: SectionName) -> &'static str {
         SectionName::Store => "Where jobs are kept.",
         SectionName::Log => "What is logged.",
         SectionName::Limits => "Bounds over all routes.",
+        SectionName::Webhooks => {
+            "How callers are told of their jobs' ends. See [the guide](../guide/webhooks.md)."
+        }
         SectionName::Upstream => {
             "Servers that do the same work, for the routes that name them: once for each."
         }
@@ -89,6 +94,10 @@ fn about(section: SectionName) -> &'static str {
              `match`, for every route that does not have its own."
         }
         SectionName::Retry => "When an attempt that gave no final answer is followed by another.",
+        SectionName::Callback => {
+            "Where in a request its caller names a URL that is told of the job's end; the first that \
+             is there counts. See [the guide](../guide/webhooks.md)."
+        }
         SectionName::RequestHeaders => {
             "Fields of requests, changed as they are sent; a stored job keeps those of its client: \
              removed, then set, then added. Fields of one connection, `Raincheck-...`, `Host` and \
@@ -206,8 +215,9 @@ pub fn defaults_toml() -> String {
                 );
                 section.keys().for_each(|key| commented(&mut out, key));
             }
-            SectionName::Retry => {
-                out.push_str(&format!("\n# {}\n[defaults.retry]\n", about(section)));
+            SectionName::Retry | SectionName::Callback => {
+                let (about, name) = (about(section), section.as_str());
+                out.push_str(&format!("\n# {about}\n[defaults.{name}]\n"));
                 section.keys().for_each(|key| entry(&mut out, key));
             }
             section if section.is_optional() => {}

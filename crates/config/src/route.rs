@@ -20,6 +20,7 @@ use crate::section::{Given, Layer, Section, Strength, check_names, table_list, t
 use crate::tree::{Node, Origin, Table, Value};
 use crate::upstream::{Target, Upstreams};
 use crate::value::{Choice, Count, OrNone, Positive, RateOrNone, Size, SizeOrNone};
+use crate::webhooks::WrittenCallback;
 use duplicates::WrittenDuplicates;
 use rewrite::WrittenRewrite;
 use words::{KeepaliveWord, OnHold as OnHoldWord, RetryWord};
@@ -54,6 +55,7 @@ pub(crate) struct Written {
     rate: Option<Given<RateOrNone>>,
     pub(crate) retry: WrittenRetry,
     pub(crate) rewrite: WrittenRewrite,
+    pub(crate) callback: WrittenCallback,
     /// Whether the route is made up because the config has none.
     pub(crate) implied: bool,
 }
@@ -152,6 +154,7 @@ impl Written {
             layers,
         };
         let retry = section.inner(SectionName::Retry, findings);
+        let callback = section.inner(SectionName::Callback, findings);
         Self {
             header: None,
             shown,
@@ -180,6 +183,7 @@ impl Written {
             rate: section.get("rate", findings),
             retry: WrittenRetry::read(&retry, findings),
             rewrite: WrittenRewrite::read(&section, findings),
+            callback: WrittenCallback::read(&callback, findings),
             implied: false,
         }
     }
@@ -241,6 +245,7 @@ impl Written {
         let rewrite = self.rewrite.resolve(&pattern);
         let mut route = Route::new(name, pattern, upstream);
         route.rewrite = rewrite;
+        route.callback = self.callback.resolve();
         set(&mut route.mode, &self.mode, |mode| mode.0);
         route.timeout = Some(route.mode.timeout());
         set(&mut route.timeout, &self.timeout, |timeout| timeout.0);

@@ -272,6 +272,7 @@ fn unknown_key(
         Some(SectionName::Listener) => {
             finding.help("this is a key of a table in `listen`, as in [[server.listen]]")
         }
+        Some(SectionName::Callback) => finding.help("this is a key of `callback` in a [[route]]"),
         Some(SectionName::Retry) => finding.help("this is a key of `retry` in a [[route]]"),
         Some(SectionName::Upstream) => finding.help("this is a key of [[upstream]]"),
         Some(home @ (SectionName::Eject | SectionName::Health)) => {

@@ -78,6 +78,7 @@ pub(crate) fn variables() -> Vec<(String, Vec<&'static str>)> {
             // Which one of several would be meant cannot be said.
             SectionName::Upstream | SectionName::Eject | SectionName::Health => {}
             SectionName::Retry => all.push(vec!["defaults", "retry", key.name]),
+            SectionName::Callback => all.push(vec!["defaults", "callback", key.name]),
             _ => all.push(vec![key.section.as_str(), key.name]),
         }
     }

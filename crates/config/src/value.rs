@@ -3,6 +3,7 @@
 mod http;
 mod net;
 mod socket;
+mod webhooks;
 
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
@@ -21,6 +22,7 @@ use crate::tree::{Node, Origin, Value};
 use crate::units::{self, UnitError};
 pub(crate) use net::{HostName, PathOnly, PublicUrl, StatusRange, UrlPath};
 pub(crate) use socket::FileMode;
+pub(crate) use webhooks::{JsonPointer, Ports, Proxy};
 
 /// Something a key can hold.
 pub(crate) trait Setting: Sized {

@@ -101,6 +101,7 @@ fn every_example_of_the_reference_loads() {
         .filter(|line| {
             ![
                 "retry = ",
+                "callback = ",
                 "eject = ",
                 "health = ",
                 "tls = ",
@@ -135,7 +136,9 @@ fn the_parser_reads_every_key() {
             SectionName::Upstream => "upstream.1".to_owned(),
             SectionName::Eject => "upstream.1.eject".to_owned(),
             SectionName::Health => "upstream.1.health".to_owned(),
-            part if part == SectionName::Retry || part.is_optional() => {
+            part if matches!(part, SectionName::Retry | SectionName::Callback)
+                || part.is_optional() =>
+            {
                 format!("defaults.{}", part.as_str())
             }
             other => other.as_str().to_owned(),

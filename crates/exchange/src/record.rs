@@ -104,20 +104,19 @@ impl Recorded {
 
     /// The wait its `Retry-After` asks for, in seconds or until a date.
     pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
-        let text = self
-            .head
-            .headers
-            .get(http::header::RETRY_AFTER)?
-            .to_str()
-            .ok()?
-            .trim();
-        if let Some(wait) = wait_seconds(text) {
-            return Some(wait);
-        }
-        let date = httpdate::parse_http_date(text).ok()?;
-        let millis = date.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis();
-        Some(Timestamp::from_millis(u64::try_from(millis).ok()?).since(now))
+        retry_after(self.head.headers.get(http::header::RETRY_AFTER)?, now)
     }
+}
+
+/// The wait that a `Retry-After` asks for, in seconds or until a date.
+pub fn retry_after(value: &http::HeaderValue, now: Timestamp) -> Option<Duration> {
+    let text = value.to_str().ok()?.trim();
+    if let Some(wait) = wait_seconds(text) {
+        return Some(wait);
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    let millis = date.duration_since(std::time::UNIX_EPOCH).ok()?.as_millis();
+    Some(Timestamp::from_millis(u64::try_from(millis).ok()?).since(now))
 }
 
 /// The writer's side. Dropped before its end, the recording is [`End::Lost`].

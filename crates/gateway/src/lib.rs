@@ -7,6 +7,7 @@ mod accept;
 mod address;
 mod async_mode;
 mod auto_mode;
+mod callback;
 mod check;
 mod client_body;
 mod clients;

@@ -17,7 +17,6 @@ use raincheck_core::route::{KeyUse, Mode, Route, RouteTable};
 use raincheck_exchange::upgrade::Asked;
 use raincheck_exchange::{Payload, answer, replay};
 use raincheck_runner::Runner;
-use raincheck_runner::accept::Accepted;
 use raincheck_runner::status::Links;
 use raincheck_telemetry::Answer;
 use tokio::time::Instant;
@@ -281,14 +280,7 @@ impl Service {
         let bodies = &**self.runner.store();
         let (limit, options) = (route.max_request, &self.options);
         let whole = intake::take(incoming, limit, options, bodies, digest.as_mut()).await?;
-        let accepted = Accepted {
-            id: self.runner.ambient().job_id(),
-            route: Arc::clone(route),
-            head,
-            body: whole.body,
-            trailers: whole.trailers,
-            key: None,
-        };
+        let accepted = self.accepted(route, head, whole).await?;
         let until = came + hold;
         let prefer = prefer.confirmed(route.hold);
         if let (Some(findable), Some(digest)) = (findable, digest) {

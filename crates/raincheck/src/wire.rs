@@ -1,6 +1,7 @@
 //! Plan -> Options -> running parts, in order. Read this file second.
 
 mod reach;
+mod webhooks;
 
 use std::fs::File;
 use std::future::Future;
@@ -74,6 +75,7 @@ pub fn start(
     let public_url = plan.server.public_url.clone();
     let internal_url = plan.server.internal_url.clone();
     let gateway = gateway_options(&plan);
+    let webhooks = webhooks::make(&plan)?;
     let Opened { store, counts } = store;
     let names = plan.routes.iter().map(|route| &route.name);
     let metrics = Arc::new(Metrics::with_store(names, &counts));
@@ -87,6 +89,7 @@ pub fn start(
         ambient,
         metrics: Arc::clone(&metrics),
         attempts,
+        webhooks,
     });
     if let Some(base) = reach::base(internal_url, &ports) {
         runner.reports_at(base + &jobs_path);

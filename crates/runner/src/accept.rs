@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
+use raincheck_core::callback::Callback;
 use raincheck_core::head::RequestHead;
 use raincheck_core::id::JobId;
 use raincheck_core::job::{Job, Submission, Transition, submit, submit_started};
@@ -33,6 +34,8 @@ pub struct Accepted {
     pub trailers: HeaderMap,
     /// The key under which it can be found again, where it has one.
     pub key: Option<Box<NewKey>>,
+    /// Where its end is to be told.
+    pub callback: Option<Box<Callback>>,
 }
 
 impl Accepted {
@@ -52,7 +55,11 @@ impl Accepted {
     }
 
     fn submission(&self) -> Submission {
-        Submission::to_route(self.id, &self.route, self.head.method.is_idempotent())
+        let idempotent = self.head.method.is_idempotent();
+        Submission {
+            callback: self.callback.clone(),
+            ..Submission::to_route(self.id, &self.route, idempotent)
+        }
     }
 
     async fn stored(&self, shared: &Shared) -> Result<Arc<StoredRequest>, Error> {

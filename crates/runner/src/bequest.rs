@@ -42,6 +42,7 @@ impl Runner {
     /// Goes on after [`Runner::rest`].
     pub fn resume(&self) {
         self.shared.resting.send_replace(false);
+        self.shared.tell_on();
         let routes = self.routes();
         routes
             .iter()

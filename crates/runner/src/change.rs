@@ -125,8 +125,7 @@ impl Shared {
                 Action::Notify(job) => self.watchers.notify(*job),
                 Action::Dispatch { route, at } => self.dispatch.ring_at(route, *at),
                 Action::Close { job, token } => self.running.close(*job, *token),
-                // Nobody names one yet.
-                Action::Tell { .. } => {}
+                Action::Tell { job, receiver, at } => self.tell_at(*job, *receiver, *at),
             }
         }
     }

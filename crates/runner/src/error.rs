@@ -24,6 +24,9 @@ pub enum Error {
     /// The process is about to stop.
     #[error("the gateway is shutting down")]
     Draining,
+    /// No webhooks are configured.
+    #[error("this gateway sends no webhooks; its operator has set no keys for them")]
+    Untold,
     /// The exchange failed before its job was durable.
     #[error("{}", .0.detail)]
     Exchange(Failure),
@@ -43,7 +46,7 @@ impl Error {
     pub fn problem(&self) -> Problem {
         let code = match self {
             Self::NotFound => ProblemCode::JobNotFound,
-            Self::Refused(_) => ProblemCode::JobStateConflict,
+            Self::Refused(_) | Self::Untold => ProblemCode::JobStateConflict,
             Self::QueueFull { .. } => ProblemCode::QueueFull,
             Self::Draining => ProblemCode::Draining,
             Self::Exchange(failure) => failure.cause.problem(),

@@ -10,6 +10,7 @@
 //! * [`rescue`]: attempts whose end nobody will tell;
 //! * [`reload`]: the routes that hold, and others in their place;
 //! * [`progress`]: how far attempts say they are;
+//! * [`callback`], [`sign`]: tells callers of their jobs' ends;
 //! * [`watch`]: who waits for which job; [`news`]: what is told to those who stay;
 //! * [`drain`]: stop leasing, finish or hand back; [`bequest`]: the same for a successor.
 
@@ -18,6 +19,7 @@ mod attempt;
 mod begin;
 mod bell;
 mod bequest;
+pub mod callback;
 mod change;
 mod damage;
 mod dispatch;
@@ -33,6 +35,7 @@ mod rescue;
 pub mod result;
 mod running;
 mod settle;
+pub mod sign;
 pub mod status;
 mod sweep;
 mod together;
@@ -80,6 +83,8 @@ pub struct Options {
     pub metrics: Arc<Metrics>,
     /// Attempts in flight at most, over all routes.
     pub attempts: usize,
+    /// How callers are told of their jobs' ends; none: they are not.
+    pub webhooks: Option<callback::Webhooks>,
 }
 
 /// A handle on the runner; cheap to clone.
@@ -99,6 +104,7 @@ pub(crate) struct Shared {
     pub(crate) running: running::Running,
     pub(crate) watchers: watch::Watchers,
     pub(crate) pace: pace::Pace,
+    pub(crate) telling: Option<Arc<callback::Telling>>,
     pub(crate) reports: progress::Reports,
     pub(crate) dispatch: Arc<bell::Bell>,
     /// Rung when jobs may wait for a route that is gone.
@@ -138,10 +144,12 @@ impl Runner {
             ambient,
             metrics,
             attempts,
+            webhooks,
         } = options;
         upstreams.follow(&routes);
         let dispatch = Arc::new(bell::Bell::default());
         let shared = Arc::new(Shared {
+            telling: webhooks.map(|own| Arc::new(callback::Telling::new(own))),
             reports: progress::Reports::new(&*ambient),
             permits: permits::Permits::new(&routes, attempts, &dispatch),
             store,
@@ -170,6 +178,12 @@ impl Runner {
         shared.loops.spawn(dispatch::run(Arc::clone(&shared)));
         shared.loops.spawn(sweep::run(Arc::clone(&shared)));
         shared.loops.spawn(rescue::run(Arc::clone(&shared)));
+        if let Some(telling) = &shared.telling {
+            let telling = Arc::clone(telling);
+            shared
+                .loops
+                .spawn(callback::run(Arc::clone(&shared), telling));
+        }
         Self { shared }
     }
 

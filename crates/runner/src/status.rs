@@ -40,6 +40,16 @@ impl Links {
         format!("{}/{}/events", self.base, job.id())
     }
 
+    /// The URL of how its caller is told of its end.
+    pub fn deliveries(&self, job: &Job) -> String {
+        format!("{}/{}/deliveries", self.base, job.id())
+    }
+
+    /// The URL at which one of these is asked for again.
+    pub fn redeliver(&self, job: &Job, number: u32) -> String {
+        format!("{}/{number}/redeliver", self.deliveries(job))
+    }
+
     /// The URL to which a form that cancels it is sent.
     pub fn cancel(&self, job: &Job) -> String {
         format!("{}/{}/cancel", self.base, job.id())
@@ -61,7 +71,7 @@ pub fn document(
     result: Option<Value>,
 ) -> Value {
     let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
-    json!({
+    let mut document = json!({
         "job_id": job.id().to_string(),
         "status": job.status().as_str(),
         "route": job.route().as_str(),
@@ -95,7 +105,11 @@ pub fn document(
             "result": links.result(job),
             "events": links.events(job),
         },
-    })
+    });
+    if job.callback().is_some() {
+        document["links"]["deliveries"] = links.deliveries(job).into();
+    }
+    document
 }
 
 /// When to look again: what is left of the time that attempts of this route usually take, within

@@ -23,7 +23,7 @@ pub async fn document(runner: &Runner, links: &status::Links, job: &Job) -> Valu
 ///
 /// # Errors
 /// The response cannot be read, of whatever kind it is.
-async fn inline(runner: &Runner, job: &Job) -> Result<Option<Value>, Error> {
+pub(crate) async fn inline(runner: &Runner, job: &Job) -> Result<Option<Value>, Error> {
     let (Some(stored), Some(response)) = (result::stored(runner, job).await?, job.response())
     else {
         return Ok(None);

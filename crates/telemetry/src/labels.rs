@@ -56,6 +56,13 @@ pub struct ServerLabel {
     pub server: String,
 }
 
+/// What came of a webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct WebhookLabel {
+    /// What.
+    pub outcome: &'static str,
+}
+
 /// A problem code.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ProblemLabel {

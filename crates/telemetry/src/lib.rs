@@ -11,6 +11,7 @@ pub mod names;
 mod requests;
 pub mod store;
 mod upstreams;
+mod webhooks;
 
 pub use listener::ListenerMetrics;
 pub use metrics::{Answer, Counted, Duplicate, Metrics, RouteMetrics};

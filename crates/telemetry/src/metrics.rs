@@ -22,6 +22,7 @@ use crate::names::{self, Name};
 use crate::requests::RequestMetrics;
 use crate::store::StoreMetrics;
 use crate::upstreams::{ServerNow, Servers};
+use crate::webhooks::WebhookMetrics;
 
 /// From 1 ms to about an hour and a half.
 const BUCKETS: [f64; 14] = [
@@ -46,6 +47,7 @@ pub struct Metrics {
     servers: Servers,
     problems: Family<ProblemLabel, Counter>,
     listeners: Listeners,
+    webhooks: WebhookMetrics,
     requests: RequestMetrics,
 }
 
@@ -58,6 +60,8 @@ pub struct Counted {
     pub oldest: Vec<(RouteName, Duration)>,
     /// Attempts that run.
     pub in_flight: usize,
+    /// Tries to deliver webhooks that run, and deliveries that wait.
+    pub webhooks: (usize, usize),
     /// Servers of upstreams with several or watched ones.
     pub servers: Vec<ServerNow>,
 }
@@ -231,6 +235,7 @@ impl Metrics {
         register(&mut registry, names::PROBLEMS, problems.clone());
         let listeners = Listeners::registered(&mut registry);
         let servers = Servers::registered(&mut registry);
+        let webhooks = WebhookMetrics::registered(&mut registry);
         let requests = RequestMetrics::registered(&mut registry);
         let metrics = Self {
             registry,
@@ -242,6 +247,7 @@ impl Metrics {
             servers,
             problems,
             listeners,
+            webhooks,
             requests,
         };
         metrics.cover(routes);
@@ -274,6 +280,11 @@ impl Metrics {
         self.problems
             .get_or_create(&ProblemLabel { code: code.slug() })
             .inc();
+    }
+
+    /// What is counted of webhooks.
+    pub fn webhooks(&self) -> &WebhookMetrics {
+        &self.webhooks
     }
 
     /// The metrics of a listener, by where the config says it listens.
@@ -315,6 +326,7 @@ impl Metrics {
         }
         self.in_flight.set(whole(now.in_flight as u64));
         self.servers.set(&now.servers);
+        self.webhooks.set(now.webhooks.0, now.webhooks.1);
         let mut text = String::new();
         // Writing to a String does not fail.
         _ = encode(&mut text, &self.registry);
@@ -374,6 +386,8 @@ mod tests {
         listener.refused("tls");
         listener.certificates("ok", 2_000_000_000);
         metrics.problem(raincheck_core::problem::ProblemCode::QueueFull);
+        metrics.webhooks().tried("2xx", Duration::from_millis(3));
+        metrics.webhooks().ended("delivered");
         let server = ServerNow {
             upstream: "app".to_owned(),
             server: "http://a".to_owned(),
@@ -385,6 +399,7 @@ mod tests {
             jobs: vec![(route.clone(), Status::Queued, 7)],
             oldest: vec![(route, Duration::from_secs(61))],
             in_flight: 1,
+            webhooks: (3, 4),
             servers: vec![server],
         });
         for name in names::ALL {

@@ -194,8 +194,49 @@ pub const UPSTREAM_EJECTIONS: Name = Name {
     since: "0.1.0",
 };
 
+/// Tries to deliver webhooks.
+pub const WEBHOOK_TRIES: Name = Name {
+    name: "raincheck_webhook_tries_total",
+    kind: "counter",
+    labels: "outcome (2xx, 3xx, 4xx, 5xx, denied, connect, tls, timeout, broken, proxy)",
+    meaning: "Tries to tell a caller of its job's end.",
+    since: "0.1.0",
+};
+/// Time of tries.
+pub const WEBHOOK_SECONDS: Name = Name {
+    name: "raincheck_webhook_try_seconds",
+    kind: "histogram",
+    labels: "",
+    meaning: "Time from a try's start to the head of its answer, or to its failure.",
+    since: "0.1.0",
+};
+/// Deliveries that ended.
+pub const WEBHOOK_ENDS: Name = Name {
+    name: "raincheck_webhook_deliveries_total",
+    kind: "counter",
+    labels: "outcome (delivered, failed, gone)",
+    meaning: "Deliveries after which no further try is made.",
+    since: "0.1.0",
+};
+/// Tries in flight.
+pub const WEBHOOKS_IN_FLIGHT: Name = Name {
+    name: "raincheck_webhook_tries_in_flight",
+    kind: "gauge",
+    labels: "",
+    meaning: "Tries that run now.",
+    since: "0.1.0",
+};
+/// Deliveries that wait.
+pub const WEBHOOKS_WAITING: Name = Name {
+    name: "raincheck_webhook_deliveries_waiting",
+    kind: "gauge",
+    labels: "",
+    meaning: "Deliveries that are due and wait for their turn in memory.",
+    since: "0.1.0",
+};
+
 /// All of them.
-pub const ALL: [Name; 22] = [
+pub const ALL: [Name; 27] = [
     REQUESTS,
     REQUESTS_IN_FLIGHT,
     REQUESTS_SHED,
@@ -218,6 +259,11 @@ pub const ALL: [Name; 22] = [
     CONNECTIONS_REFUSED,
     CERTIFICATE_LOADS,
     CERTIFICATE_EXPIRY,
+    WEBHOOK_TRIES,
+    WEBHOOK_SECONDS,
+    WEBHOOK_ENDS,
+    WEBHOOKS_IN_FLIGHT,
+    WEBHOOKS_WAITING,
 ];
 
 /// docs/reference/metrics.md, printed from [`ALL`].

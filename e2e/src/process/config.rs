@@ -11,6 +11,7 @@ pub struct Config {
     admin_listen: Option<SocketAddr>,
     server: Vec<String>,
     limits: Vec<String>,
+    webhooks: Vec<String>,
     log: Vec<String>,
     routes: Vec<Vec<String>>,
 }
@@ -87,6 +88,13 @@ impl Config {
         self
     }
 
+    /// Adds a line such as `https_only = true` to `[webhooks]`.
+    #[must_use]
+    pub fn webhooks(mut self, line: &str) -> Self {
+        self.webhooks.push(line.into());
+        self
+    }
+
     /// Adds a route; without a `name` line it is called `r0`, `r1` and so on.
     #[must_use]
     pub fn route(mut self, pattern: &str, url: &str, mode: &str) -> Self {
@@ -144,6 +152,7 @@ impl Config {
         section("[admin]", &listen(self.admin_listen), &[]);
         section("[store]", &path, &[]);
         section("[limits]", &[], &self.limits);
+        section("[webhooks]", &[], &self.webhooks);
         section("[log]", &[], &self.log);
         for (index, route) in self.routes.iter().enumerate() {
             let named = route.iter().any(|line| line.starts_with("name ="));

@@ -39,6 +39,11 @@ const PYTHON: &[Package] = &[
         "whether that document is one",
     ),
     package("websockets==17.4", "websockets", "a WebSocket client"),
+    package(
+        "standardwebhooks==1.1.0",
+        "standardwebhooks",
+        "whether webhooks are signed as others check them",
+    ),
     package("gunicorn==27.0.1", "gunicorn", BACKEND),
     package("uvicorn==0.54.0", "uvicorn", BACKEND),
     package("h11==0.16.0", "h11", BACKEND),
@@ -51,6 +56,11 @@ const PYTHON: &[Package] = &[
 const NODE: &[Package] = &[
     package("eventsource@5.1.5", "eventsource", "a reader of events"),
     package("ws@8.23.0", "ws", "a WebSocket client"),
+    package(
+        "standardwebhooks@1.1.1",
+        "standardwebhooks",
+        "whether webhooks are signed as others check them",
+    ),
     package(
         "playwright-core@1.64.1",
         "playwright-core",

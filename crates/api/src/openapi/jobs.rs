@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::operation::{Answer, Operation, reference};
 use super::parameter::{follow, hop, if_none_match, last_event_id, range, wait};
-use super::schemas::example;
+use super::schemas::{example, example_deliveries};
 use crate::paths::Resource;
 
 const TAG: &str = "jobs";
@@ -41,6 +41,8 @@ pub(super) fn operation(resource: Resource, method: &str) -> Option<Operation> {
         (Resource::Events, "GET") => events(),
         (Resource::Cancel, "POST") => cancel(),
         (Resource::Retry, "POST") => retry(),
+        (Resource::Deliveries, "GET") => deliveries(),
+        (Resource::Redeliver(_), "POST") => redeliver(),
         (Resource::Progress(..), "PUT") => report("putProgress"),
         (Resource::Progress(..), "POST") => report("postProgress"),
         _ => return None,
@@ -179,6 +181,27 @@ fn retry() -> Operation {
     )
     .answers("202", queued.header("Location", "The job."))
     .fails(&[P::JobNotFound, P::JobStateConflict, P::QueueFull])
+}
+
+fn deliveries() -> Operation {
+    let list = Answer::new("The deliveries; none where the job named no callback URL.");
+    let list = list.json("Deliveries", example_deliveries());
+    Operation::new(
+        "getDeliveries",
+        TAG,
+        "How the caller is told of the job's end",
+    )
+    .about("Of what a receiver answers only the status is kept.")
+    .answers("200", list.header("Raincheck-Job-Id", "The job's id."))
+    .fails(&[P::JobNotFound])
+}
+
+fn redeliver() -> Operation {
+    let list = Answer::new("It will be sent at once.").json("Deliveries", example_deliveries());
+    Operation::new("redeliver", TAG, "Tell of the job's end once more")
+        .about("Under the same `webhook-id`, and with a new schedule of tries.")
+        .answers("202", list.header("Raincheck-Job-Id", "The job's id."))
+        .fails(&[P::JobNotFound, P::DeliveryNotFound, P::JobStateConflict])
 }
 
 fn report(id: &str) -> Operation {

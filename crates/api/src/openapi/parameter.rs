@@ -26,6 +26,10 @@ pub(super) fn in_path(name: &str) -> Option<Value> {
                 "example": "1-9f3c7a0b5d2e4816",
             }),
         ),
+        "delivery" => (
+            "The number of the delivery.",
+            json!({ "type": "integer", "minimum": 1, "maximum": 99_999, "example": 1 }),
+        ),
         "page" => (
             "The page's name, as at the end of the `type` of a problem document.",
             json!({ "type": "string", "pattern": "^RC[0-9]{4}$", "example": "RC0012" }),

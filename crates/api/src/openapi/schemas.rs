@@ -1,5 +1,6 @@
 //! The shapes of documents.
 
+use raincheck_core::callback::TryError;
 use raincheck_core::job::Status;
 use raincheck_core::limits::{
     DETAIL_BYTES, PROGRESS_DATA_BYTES, PROGRESS_MESSAGE_CHARS, RESULT_INLINE_BYTES,
@@ -17,6 +18,7 @@ pub(super) fn all() -> Value {
         "Event": event(),
         "Progress": progress(),
         "Report": report(),
+        "Deliveries": deliveries(),
         "Problem": problem(),
         "Finding": finding(),
         "Jobs": jobs(),
@@ -100,11 +102,12 @@ fn job() -> Value {
         "detail": text("What happened here."),
         "type": text("The address of a page about it."),
     }));
-    let links = object(json!({
+    let mut links = object(json!({
         "self": text("The job."),
         "result": text("The response."),
         "events": text("How it goes."),
     }));
+    links["properties"]["deliveries"] = text("How its end is told, where it named a callback URL.");
     let mut job = object(json!({
         "job_id": { "type": "string", "pattern": ID_PATTERN },
         "status": words("Unfinished: queued, processing. Finished: the others.", &states),
@@ -302,4 +305,58 @@ pub(super) fn example_upstreams() -> Value {
         server("10.0.0.2:9000", Some("unhealthy")),
     ];
     json!({ "upstreams": [{ "name": "app", "usable": 1, "servers": servers }] })
+}
+
+fn deliveries() -> Value {
+    let status = ["pending", "delivered", "failed", "gone", "withdrawn"];
+    let states: Vec<_> = Status::ALL.iter().map(|status| status.as_str()).collect();
+    let errors: Vec<_> = TryError::ALL.iter().map(|error| error.as_str()).collect();
+    let tried = object(json!({
+        "at": time("When it began."),
+        "took_ms": count("How long it took."),
+        "http_status": { "type": ["integer", "null"], "description": "What the receiver answered." },
+        "error": or_null(words("Why there was no answer.", &errors)),
+        "detail": or_null(text("The same for a person.")),
+    }));
+    let delivery = object(json!({
+        "number": count("Which end of the job it tells of."),
+        "webhook_id": text("The `webhook-id` of every try."),
+        "status": words("How it stands.", &status),
+        "job_status": words("How the job had ended.", &states),
+        "created_at": time("When the job ended."),
+        "next_try_at": or_null(time("When it is tried next.")),
+        "tries_made": count("Tries since it began, or was asked for again."),
+        "tries": { "type": "array", "items": tried },
+        "links": object(json!({ "redeliver": text("Where a POST sends it again.") })),
+    }));
+    object(json!({
+        "job_id": { "type": "string", "pattern": ID_PATTERN },
+        "url": or_null(text("What is called, without its query.")),
+        "deliveries": { "type": "array", "items": delivery },
+    }))
+}
+
+/// Deliveries of a job, as an example.
+pub(super) fn example_deliveries() -> Value {
+    json!({
+        "job_id": ID,
+        "url": "https://hooks.example.com/raincheck",
+        "deliveries": [{
+            "number": 1,
+            "webhook_id": format!("whk_{}_1", ID.replace('-', "")),
+            "status": "pending",
+            "job_status": "succeeded",
+            "created_at": "2026-11-23T08:03:52.310Z",
+            "next_try_at": "2026-11-23T08:03:57.912Z",
+            "tries_made": 1,
+            "tries": [{
+                "at": "2026-11-23T08:03:52.311Z",
+                "took_ms": 41,
+                "http_status": 503,
+                "error": null,
+                "detail": null,
+            }],
+            "links": { "redeliver": format!("/jobs/{ID}/deliveries/1/redeliver") },
+        }],
+    })
 }

@@ -95,6 +95,20 @@ pub enum Kind {
     Origins,
     /// Methods.
     Methods,
+    /// Keys to sign with.
+    SigningKeys,
+    /// Networks and names.
+    Places,
+    /// Ports and ranges of them.
+    Ports,
+    /// Durations above zero.
+    Durations,
+    /// The URL of an HTTP proxy.
+    Proxy,
+    /// The name of a header field.
+    FieldName,
+    /// A place in a JSON document.
+    JsonPointer,
 }
 
 const PLACE: &str = "a path or URL, maybe with {host}, {uri}, {query} and placeholders of `match`";
@@ -166,11 +180,27 @@ impl Kind {
             Self::FieldNames => r#"header names such as ["X-Powered-By"]"#.into(),
             Self::FieldNamesOrAll => r#"header names such as ["X-Token"], or ["*"]"#.into(),
             Self::Place => PLACE.into(),
-            Self::RedirectStatus => "301, 302, 303, 307 or 308".into(),
-            Self::Status => "a status from 200 to 599".into(),
-            Self::Text => "a text".into(),
             Self::Origins => ORIGINS.into(),
             Self::Methods => r#"methods such as ["GET", "PUT"]"#.into(),
+            other => other.expecting_more().into(),
+        }
+    }
+
+    /// The same of the kinds that are left: short texts, and what webhooks take.
+    fn expecting_more(self) -> &'static str {
+        match self {
+            Self::Text => "a text",
+            Self::Status => "a status from 200 to 599",
+            Self::RedirectStatus => "301, 302, 303, 307 or 308",
+            Self::SigningKeys => {
+                "keys such as \"whsec_\" or \"whsk_\" and base64, one or an array of them"
+            }
+            Self::Places => r#"networks and names such as ["10.1.0.0/16", "*.internal"]"#,
+            Self::Ports => r#"ports and ranges such as ["443", "8000-8999"]"#,
+            Self::Durations => r#"durations such as ["5s", "5m", "1h"]"#,
+            Self::Proxy => r#"a URL such as "http://egress.internal:4750""#,
+            Self::FieldName => r#"the name of a header field such as "Callback-Url""#,
+            _ => r#"a place such as "/options/callback_url""#,
         }
     }
 
@@ -218,6 +248,13 @@ impl Kind {
             Self::Text => "text".into(),
             Self::Origins => "origins or `[\"*\"]`".into(),
             Self::Methods => "methods".into(),
+            Self::SigningKeys => "key or keys".into(),
+            Self::Places => "networks and names".into(),
+            Self::Ports => "ports".into(),
+            Self::Durations => "durations".into(),
+            Self::Proxy => "URL".into(),
+            Self::FieldName => "name of a header field".into(),
+            Self::JsonPointer => "place".into(),
         }
     }
 

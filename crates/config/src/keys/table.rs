@@ -5,18 +5,20 @@ mod rewrite;
 mod route;
 mod server;
 mod upstream;
+mod webhooks;
 
 use super::Key;
 
 /// Every key, by section, in the order of the documentation.
 pub const KEYS: &[Key] = &joined::<COUNT>();
 
-const PARTS: [&[Key]; 5] = [
+const PARTS: [&[Key]; 6] = [
     server::KEYS,
     listener::KEYS,
     upstream::KEYS,
     route::KEYS,
     rewrite::KEYS,
+    webhooks::KEYS,
 ];
 
 const COUNT: usize = {

@@ -46,6 +46,8 @@ pub enum ProblemCode {
     NoUpstream = 36,
     AccessDenied = 37,
     UpgradeRequired = 38,
+    CallbackRefused = 39,
+    DeliveryNotFound = 40,
 }
 
 /// Whether the backend may have done something because of the request that got this problem.
@@ -61,7 +63,7 @@ use ProblemCode as P;
 
 impl ProblemCode {
     /// Every code, in numeric order.
-    pub const ALL: [P; 38] = [
+    pub const ALL: [P; 40] = [
         P::RouteNotFound,
         P::MalformedRequest,
         P::RequestTooLarge,
@@ -100,6 +102,8 @@ impl ProblemCode {
         P::NoUpstream,
         P::AccessDenied,
         P::UpgradeRequired,
+        P::CallbackRefused,
+        P::DeliveryNotFound,
     ];
 
     /// The number that is stored. Never reused.
@@ -120,7 +124,7 @@ impl ProblemCode {
             | P::IdempotencyKeyRequired
             | P::IdempotencyKeyInvalid => 400,
             P::AccessDenied => 403,
-            P::RouteNotFound | P::JobNotFound => 404,
+            P::RouteNotFound | P::JobNotFound | P::DeliveryNotFound => 404,
             P::MethodNotAllowed => 405,
             P::RequestTimeout => 408,
             P::JobStateConflict | P::DuplicateInProgress => 409,
@@ -128,7 +132,7 @@ impl ProblemCode {
             P::RequestTooLarge => 413,
             P::TargetTooLong => 414,
             P::RangeNotSatisfiable => 416,
-            P::IdempotencyKeyReused => 422,
+            P::IdempotencyKeyReused | P::CallbackRefused => 422,
             P::UpgradeRequired => 426,
             P::ConfigInvalid => 422,
             P::RateLimited => 429,
@@ -187,7 +191,9 @@ impl ProblemCode {
             | P::IdempotencyKeyInvalid
             | P::IdempotencyKeyReused
             | P::AccessDenied
-            | P::UpgradeRequired => false,
+            | P::UpgradeRequired
+            | P::CallbackRefused
+            | P::DeliveryNotFound => false,
         }
     }
 
@@ -231,7 +237,9 @@ impl ProblemCode {
             | P::IdempotencyKeyReused
             | P::DuplicateInProgress
             | P::AccessDenied
-            | P::UpgradeRequired => SideEffects::None,
+            | P::UpgradeRequired
+            | P::CallbackRefused
+            | P::DeliveryNotFound => SideEffects::None,
         }
     }
 
@@ -268,6 +276,8 @@ impl ProblemCode {
             P::InvalidParameter => "A parameter has a value that is not allowed",
             P::AccessDenied => "This route does not serve this client",
             P::UpgradeRequired => "This address speaks another protocol",
+            P::CallbackRefused => "The callback URL is not accepted",
+            P::DeliveryNotFound => "The job has no such delivery",
             P::RetriesExhausted => "The last allowed attempt was answered with an error",
             P::ConfigInvalid => "The config has a mistake, and nothing was changed",
             P::RateLimited => "This client sends more than it may",
@@ -320,6 +330,8 @@ impl ProblemCode {
             P::NoUpstream => "no-upstream",
             P::AccessDenied => "access-denied",
             P::UpgradeRequired => "upgrade-required",
+            P::CallbackRefused => "callback-refused",
+            P::DeliveryNotFound => "delivery-not-found",
         }
     }
 

@@ -57,6 +57,7 @@ impl Rig {
             routes: Arc::new(RouteTable::new(vec![route]).unwrap()),
             ambient: Arc::new(Ticking(Instant::now(), AtomicU64::new(0))),
             attempts: 100,
+            webhooks: None,
         });
         let service = Service::new(runner.clone(), Options::default(), None);
         let bound = Bound::tcp(([127, 0, 0, 1], 0).into()).unwrap();

@@ -68,7 +68,12 @@ impl Desk {
     }
 
     async fn show(&self, id: &str) -> anyhow::Result<()> {
-        let job = self.job(Method::GET, id).await?;
+        let mut job = self.job(Method::GET, id).await?;
+        if job["links"]["deliveries"].is_string() {
+            let url = self.base.below(&format!("jobs/{id}/deliveries"));
+            let mut told = self.client.document(Method::GET, &url).await?;
+            job["deliveries"] = told["deliveries"].take();
+        }
         if self.out.is_json() {
             return self.out.document(&job);
         }

@@ -86,6 +86,7 @@ impl World {
             ambient: Arc::clone(&ambient) as Arc<dyn Ambient>,
             metrics,
             attempts,
+            webhooks: None,
         });
         Self {
             store,
@@ -123,6 +124,7 @@ impl World {
             body: RequestBody::Bytes(body.into()),
             trailers: HeaderMap::new(),
             key: None,
+            callback: None,
         }
     }
 

@@ -70,6 +70,7 @@ impl Rig {
             ambient: Arc::new(Ticking(Instant::now(), AtomicU64::new(0))),
             metrics: Arc::new(Metrics::new([&route.name].into_iter())),
             attempts: 0,
+            webhooks: None,
         });
         Self {
             runner,
@@ -91,6 +92,7 @@ impl Rig {
             body: RequestBody::Bytes(bytes::Bytes::new()),
             trailers: HeaderMap::new(),
             key: None,
+            callback: None,
         };
         self.runner.submit(accepted).await.unwrap().id()
     }

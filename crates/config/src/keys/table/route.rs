@@ -195,6 +195,18 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         section: SectionName::Route,
+        name: "callback",
+        kind: Kind::Table(r#"{ header = "Callback-Url" }"#),
+        default: Otherwise {
+            text: "nobody is told",
+            example: r#"{ header = "Callback-Url" }"#,
+        },
+        since: "0.1.0",
+        doc: "Where in a request its caller names a URL that is told of the job's end; see the \
+              section on callback.",
+    },
+    Key {
+        section: SectionName::Route,
         name: "idempotency_key",
         kind: Kind::Choice(&["optional", "required", "ignored"]),
         default: Is(r#""optional""#),

@@ -112,6 +112,7 @@ impl Rig {
             ambient: Arc::new(Ticking(Instant::now(), AtomicU64::new(0))),
             metrics: Arc::new(Metrics::new([&route.name].into_iter())),
             attempts: 100,
+            webhooks: None,
         });
         let service = Service::new(runner, crate::Options::default(), None);
         let (sent, closed) = Default::default();
@@ -158,6 +159,7 @@ impl Rig {
                 body: RequestBody::Bytes(Bytes::from_static(b"question")),
                 trailers: HeaderMap::new(),
                 key: None,
+                callback: None,
             },
             fields: None,
             started_at: ambient.now(),

@@ -72,6 +72,26 @@ pub fn summary(job: &Value) -> Option<String> {
     )))
 }
 
+/// How its caller is told of an end: `1 pending after 2 tries (503), next at …`.
+fn delivered(delivery: &Value) -> String {
+    let number = |name: &str| delivery[name].as_u64().unwrap_or_default();
+    let last = delivery["tries"].as_array().and_then(|tries| tries.last());
+    let came = last.map_or(String::new(), |last| match last["http_status"].as_u64() {
+        Some(status) => format!(" ({status})"),
+        None => format!(" ({})", word(last, "error")),
+    });
+    let next = match word(delivery, "next_try_at") {
+        "" => String::new(),
+        at => format!(", next at {at}"),
+    };
+    let (tries, status) = (number("tries_made"), word(delivery, "status"));
+    let text = format!(
+        "{} {status} after {tries} tries{came}{next}",
+        number("number")
+    );
+    printable(&text)
+}
+
 /// Everything about a job.
 pub(super) fn described(job: &Value) -> Table {
     let mut table = Table::bare();
@@ -102,6 +122,9 @@ pub(super) fn described(job: &Value) -> Table {
     row("error", summary(job).unwrap_or_default());
     if let Some(links) = job.get("links") {
         row("result", word(links, "result").to_owned());
+    }
+    for delivery in job["deliveries"].as_array().into_iter().flatten() {
+        row("webhook", delivered(delivery));
     }
     table
 }
@@ -134,5 +157,21 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("started"), "{text}");
+    }
+
+    #[test]
+    fn a_job_whose_caller_is_to_be_told() {
+        let job = json!({ "deliveries": [
+            { "number": 1, "status": "failed", "tries_made": 10, "tries": [{ "error": "timeout" }] },
+            {
+                "number": 2, "status": "pending", "tries_made": 1,
+                "tries": [{ "http_status": 503 }], "next_try_at": "2026-11-23T08:03:12.123Z",
+            },
+        ]});
+        let text = described(&job).to_string();
+        let failed = "webhook  1 failed after 10 tries (timeout)\n";
+        assert!(text.contains(failed), "{text}");
+        let pending = "2 pending after 1 tries (503), next at 2026-11-23T08:03:12.123Z\n";
+        assert!(text.contains(pending), "{text}");
     }
 }
