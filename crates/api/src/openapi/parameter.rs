@@ -22,7 +22,7 @@ pub(super) fn in_path(name: &str) -> Option<Value> {
             "The attempt and its token, as in the URL that the backend was given.",
             json!({
                 "type": "string",
-                "pattern": "^[0-9]{1,9}-[0-9a-f]{16}$",
+                "pattern": "^[1-9][0-9]{0,8}-[0-9a-f]{16}$",
                 "example": "1-9f3c7a0b5d2e4816",
             }),
         ),
