@@ -162,3 +162,28 @@ async fn a_recorded_response_is_replayed_with_trailers_that_nobody_announced() {
         assert_eq!(curled.head, "x-sum: 7\r\nx-more: 1");
     }
 }
+
+#[tokio::test]
+async fn a_backend_that_wants_to_be_asked_for_trailers_is_asked() {
+    let backend = Backend::always(response(true)).await;
+    let inner = Raincheck::start(&Config::sync(&backend.url())).await;
+    // A gateway of ours is such a backend, as are all that stand on hyper.
+    let outer = Raincheck::start(&Config::all_modes(&format!("http://{}", inner.addr()))).await;
+    for mode in ["sync", "auto"] {
+        for (asks, wanted) in [(true, 2), (false, 0)] {
+            let path = format!("/{mode}/x");
+            let request = outer.request("GET", &path);
+            let request = match asks {
+                true => request.header("te", "trailers").header("connection", "te"),
+                false => request,
+            };
+            let response = request.send().await.expect(200);
+            assert_eq!(response.text(), "abc");
+            assert_eq!(response.trailers().len(), wanted, "{mode} {asks}");
+        }
+    }
+    assert_eq!(
+        backend.requests()[0].head.get("te").as_deref(),
+        Some("trailers")
+    );
+}

@@ -2,6 +2,7 @@
 //!
 //! - Fields of one hop, framing, `Expect` and whatever could pass for a field of ours are dropped;
 //!   all others keep their values and their order, and ours follow them.
+//! - A client that takes trailers has its `TE: trailers` sent on as ours: we pass trailers on.
 //! - `Host` stays as the client sent it, so that a backend builds right links and picks the right
 //!   virtual host; `X-Forwarded-Host` says the same for backends that look there.
 //! - What an untrusted client claims about who it forwards for is replaced, what a trusted proxy
@@ -77,6 +78,7 @@ impl Forwarder {
         self.check_loop(&parts.headers)?;
         let trusted = self.trusts(peer);
         let host = host_value(&parts, peer);
+        let takes_trailers = takes_trailers(&parts.headers);
         let mut headers = kept(parts.headers, &host, trusted);
         join_cookies(&mut headers);
         let via = match parts.version {
@@ -90,6 +92,11 @@ impl Forwarder {
             && let Some(subject) = &secure.subject
         {
             headers.insert(CLIENT_SUBJECT, subject.clone());
+        }
+        if takes_trailers {
+            // The field is of one hop, and on HTTP/1 must say so (RFC 9110 section 10.1.4).
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("te"));
         }
         trace::ensure(&mut headers, &*self.ambient);
         Ok(RequestHead {
@@ -159,6 +166,14 @@ fn host_value(parts: &Parts, peer: &Peer) -> HeaderValue {
             None => HeaderValue::from_static("localhost"),
         },
     }
+}
+
+/// Whether the client takes trailers, and has said so: many servers send none to who has not.
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    headers.get_all(header::TE).iter().any(|value| {
+        let mut codings = value.as_bytes().split(|byte| *byte == b',');
+        codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+    })
 }
 
 /// What stays of the client's fields, in their order, with `Host` first where it was missing.

@@ -107,7 +107,30 @@ fn fields_of_one_hop_framing_and_forgeries_go() {
     ];
     let mut wanted = vec!["host: Shop.example", "a: 1", "via_: harmless", "z: 1"];
     wanted.extend(OURS);
+    wanted.extend(["te: trailers", "connection: te"]);
     assert_eq!(forward(&fields), wanted);
+}
+
+#[test]
+fn who_takes_trailers_is_told_upstream_and_nothing_else_of_te() {
+    for (value, taken) in [
+        ("trailers", true),
+        ("deflate;q=0.5, Trailers", true),
+        ("gzip", false),
+        ("", false),
+    ] {
+        let lines = forward(&[("te", value)]);
+        let found: Vec<_> = lines
+            .iter()
+            .filter(|line| line.starts_with("te:") || line.starts_with("connection:"))
+            .collect();
+        let wanted: &[&str] = if taken {
+            &["te: trailers", "connection: te"]
+        } else {
+            &[]
+        };
+        assert_eq!(found, wanted, "{value}");
+    }
 }
 
 #[test]
