@@ -10,6 +10,7 @@ mod life;
 mod relay;
 mod slow;
 mod start;
+mod watchers;
 
 use anyhow::{Result, bail};
 
@@ -17,7 +18,7 @@ use crate::context::Context;
 use crate::report::Section;
 
 /// The suites in the order in which they run and are reported.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 11] = [
     "relay",
     "accept",
     "life",
@@ -28,6 +29,7 @@ pub const NAMES: [&str; 10] = [
     "held",
     "follow",
     "slow",
+    "watchers",
 ];
 
 /// The body of a small request.
@@ -46,6 +48,7 @@ pub async fn run(name: &str, context: &Context) -> Result<Section> {
         "held" => held::run(context).await,
         "follow" => follow::run(context).await,
         "slow" => slow::run(context).await,
+        "watchers" => watchers::run(context).await,
         other => bail!("there is no suite {other}"),
     }
 }
