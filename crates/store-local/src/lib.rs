@@ -53,6 +53,7 @@ use raincheck_store::{
     StoredResponse, ToTell,
 };
 use raincheck_telemetry::StoreMetrics;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 pub use backup::{BackupError, BackupReport, backup};
@@ -65,6 +66,7 @@ use reader::Readers;
 use recent::Known;
 use shared::Shared;
 use threads::Threads;
+use writer::Pen;
 
 /// How a data directory is opened.
 #[derive(Debug, Clone, Default)]
@@ -80,6 +82,7 @@ pub struct Options {
 pub struct LocalStore {
     shared: Arc<Shared>,
     inbox: Arc<Inbox>,
+    pen: Arc<Pen>,
     readers: Readers,
     threads: Mutex<Option<Threads>>,
 }
@@ -95,6 +98,7 @@ impl LocalStore {
         Ok(Self {
             shared: opened.shared,
             inbox: opened.inbox,
+            pen: opened.pen,
             readers: opened.readers,
             threads: Mutex::new(Some(opened.threads)),
         })
@@ -111,10 +115,23 @@ impl LocalStore {
         self.inbox.room().await?;
         let (done, answer) = oneshot::channel();
         self.shared.bodies.claimed(change.files());
-        self.inbox.push(Handed { change, done })?;
+        let handed = Handed { change, done };
+        if may_block()
+            && let Some(turn) = self.inbox.turn()
+        {
+            tokio::task::block_in_place(|| self.pen.write(turn, handed));
+        } else {
+            self.inbox.push(handed)?;
+        }
         let gone = |_| store::Error::Unavailable("the writer is gone".to_owned());
         answer.await.map_err(gone)?
     }
+}
+
+/// Whether this thread may wait for the disk: another takes over the runtime's other work then.
+fn may_block() -> bool {
+    let here = Handle::try_current();
+    here.is_ok_and(|here| here.runtime_flavor() == RuntimeFlavor::MultiThread)
 }
 
 impl Commit for LocalStore {

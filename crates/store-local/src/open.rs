@@ -29,12 +29,14 @@ use crate::recent::Recent;
 use crate::reserve::{self, Lack, Reserve};
 use crate::shared::Shared;
 use crate::threads::Threads;
+use crate::writer::Pen;
 use crate::{connection, keys, log, migrate, room, row, writer};
 
 /// The parts of an open store.
 pub(crate) struct Opened {
     pub(crate) shared: Arc<Shared>,
     pub(crate) inbox: Arc<Inbox>,
+    pub(crate) pen: Arc<Pen>,
     pub(crate) readers: Readers,
     pub(crate) threads: Threads,
 }
@@ -60,10 +62,11 @@ pub(crate) fn open(root: &Path, options: &Options) -> Result<Opened, OpenError> 
         Arc::clone(&index),
         lock,
     );
-    start(&layout, conn, &mut threads, routes)?;
+    let pen = start(&layout, conn, &mut threads, routes)?;
     Ok(Opened {
         shared,
         inbox,
+        pen,
         readers: Readers::new(layout.database(), index),
         threads,
     })
@@ -179,7 +182,7 @@ fn start(
     mut conn: Connection,
     threads: &mut Threads,
     routes: HashMap<RouteName, u32>,
-) -> Result<(), OpenError> {
+) -> Result<Arc<Pen>, OpenError> {
     let (shared, inbox) = threads.parts();
     let (shared, inbox) = (&shared, &inbox);
     let path = layout.database();
@@ -197,9 +200,10 @@ fn start(
     // Should one of them not start, those before it end with what they share.
     let reserve = Reserve::at(layout.reserve());
     let writer = writer::start(conn, reserve, shared, inbox, routes);
-    threads.writer = Some(writer.map_err(of_io)?);
+    let (thread, pen) = writer.map_err(of_io)?;
+    threads.writer = Some(thread);
     let checkpoints = checkpoint::start(mover, &shared.checkpoints, &shared.fault);
     threads.checkpoint = Some(checkpoints.map_err(of_io)?);
     threads.sweep = Some(sweep::start(shared, looker, keep).map_err(of_io)?);
-    Ok(())
+    Ok(pen)
 }

@@ -16,7 +16,7 @@ use crate::shared::Shared;
 pub(crate) struct Threads {
     shared: Arc<Shared>,
     inbox: Arc<Inbox>,
-    pub(crate) writer: Option<JoinHandle<Connection>>,
+    pub(crate) writer: Option<JoinHandle<Option<Connection>>>,
     pub(crate) checkpoint: Option<JoinHandle<()>>,
     pub(crate) sweep: Option<JoinHandle<()>>,
     /// Dropped after the connections: see `room`.
@@ -54,7 +54,7 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.shared.closed.store(true, Ordering::Release);
         self.inbox.close();
-        let conn = self.writer.take().and_then(|thread| thread.join().ok());
+        let conn = self.writer.take().and_then(|thread| thread.join().ok().flatten());
         self.shared.bodies.close();
         self.shared.checkpoints.close();
         for thread in [self.sweep.take(), self.checkpoint.take()] {

@@ -13,7 +13,7 @@ pub(crate) mod linger;
 mod vacuum;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use crate::change::{Effect, Prepared};
 use crate::error::{Reach, reach, words};
-use crate::inbox::{Handed, Inbox, Next};
+use crate::inbox::{Handed, Inbox, Next, Turn};
 use crate::reserve::Reserve;
 use crate::shared::Shared;
 use apply::Routes;
@@ -39,87 +39,128 @@ const IDLE: Duration = Duration::from_secs(2);
 /// Batches after which it looks although it never rests.
 const BATCHES: u32 = 1000;
 
-/// The writer's own things.
+/// The writer's own things, with its thread or with whoever writes in its place.
 struct Writer {
     conn: Connection,
     reserve: Reserve,
     routes: Routes,
     claims: Claims,
     shared: Arc<Shared>,
+    /// Since the last look at the size of the file.
+    batches: u32,
+}
+
+/// What it takes to write; nobody has it any more once the thread has ended.
+pub(crate) struct Pen {
+    writer: Mutex<Option<Writer>>,
+    shared: Arc<Shared>,
     inbox: Arc<Inbox>,
 }
 
 /// Starts the writer. It ends, having written all that was handed in, when the inbox is closed, and
-/// gives its connection back.
+/// gives its connection back. The pen is for those who have a turn of the inbox.
 pub(crate) fn start(
     conn: Connection,
     reserve: Reserve,
     shared: &Arc<Shared>,
     inbox: &Arc<Inbox>,
     routes: HashMap<RouteName, u32>,
-) -> std::io::Result<JoinHandle<Connection>> {
+) -> std::io::Result<(JoinHandle<Option<Connection>>, Arc<Pen>)> {
     let writer = Writer {
         conn,
         reserve,
         routes: Routes::new(routes),
         claims: Claims::new(shared),
         shared: Arc::clone(shared),
-        inbox: Arc::clone(inbox),
+        batches: 0,
     };
-    std::thread::Builder::new()
+    let pen = Arc::new(Pen {
+        writer: Mutex::new(Some(writer)),
+        shared: Arc::clone(shared),
+        inbox: Arc::clone(inbox),
+    });
+    let held = Arc::clone(&pen);
+    let thread = std::thread::Builder::new()
         .name("store-writer".to_owned())
-        .spawn(move || writer.run())
+        .spawn(move || held.run())?;
+    Ok((thread, pen))
 }
 
 /// Nobody may wait for a writer that is gone.
-struct Farewell {
-    shared: Arc<Shared>,
-    inbox: Arc<Inbox>,
-}
+struct Farewell<'a>(&'a Pen);
 
-impl Drop for Farewell {
+impl Drop for Farewell<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.shared.fault.raise("the writer panicked");
+            self.0.shared.fault.raise("the writer panicked");
+            self.0.inbox.abandon();
         }
-        self.inbox.abandon();
     }
 }
 
-impl Writer {
-    fn run(mut self) -> Connection {
-        let _farewell = Farewell {
-            shared: Arc::clone(&self.shared),
-            inbox: Arc::clone(&self.inbox),
-        };
+impl Pen {
+    fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes one change in the writer's place. Blocks for as long as the disk takes.
+    pub(crate) fn write(&self, turn: Turn<'_>, handed: Handed) {
+        let _farewell = Farewell(self);
+        if let Some(writer) = &mut *self.writer() {
+            writer.take_turn(vec![handed]);
+        }
+        drop(turn);
+    }
+
+    fn run(&self) -> Option<Connection> {
+        let _farewell = Farewell(self);
         let mut linger = Linger::new();
         let mut idle = PAUSE;
-        let mut batches = 0_u32;
         loop {
             match self.inbox.next(linger.next(), idle) {
                 Next::Batch { batch, before } => {
                     linger.had(batch.len(), before);
                     idle = PAUSE;
-                    batches = batches.wrapping_add(1);
-                    self.write(batch);
-                    if batches.is_multiple_of(BATCHES) {
-                        self.give_back_pages();
+                    if let Some(writer) = &mut *self.writer() {
+                        writer.take_turn(batch);
                     }
                 }
                 Next::Idle => {
                     linger.idle();
-                    self.look_for_room();
-                    let rested = idle == IDLE;
-                    idle = if self.give_back_pages() { PAUSE } else { IDLE };
-                    if rested {
-                        self.shared
-                            .checkpoints
-                            .empty(&self.conn, &self.shared.fault);
-                    }
+                    idle = match &*self.writer() {
+                        Some(writer) if writer.rest(idle) => PAUSE,
+                        _ => IDLE,
+                    };
                 }
-                Next::Closed => return self.conn,
+                Next::Closed => {
+                    self.inbox.abandon();
+                    return self.writer().take().map(|writer| writer.conn);
+                }
             }
         }
+    }
+}
+
+impl Writer {
+    /// Writes a batch, and now and then looks whether the file can be made smaller.
+    fn take_turn(&mut self, batch: Vec<Handed>) {
+        self.write(batch);
+        self.batches = self.batches.wrapping_add(1);
+        if self.batches.is_multiple_of(BATCHES) {
+            self.give_back_pages();
+        }
+    }
+
+    /// Nothing was handed in for so long; true: there is more to be done soon.
+    fn rest(&self, idle: Duration) -> bool {
+        self.look_for_room();
+        let more = self.give_back_pages();
+        if idle == IDLE {
+            self.shared
+                .checkpoints
+                .empty(&self.conn, &self.shared.fault);
+        }
+        more
     }
 
     /// Writes a batch and answers everybody in it.

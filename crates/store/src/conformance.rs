@@ -123,7 +123,7 @@ macro_rules! conformance_tests {
                 })+
             }
             mod reopened {
-                $(#[tokio::test]
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $test() {
                     let engine = super::super::conformance_engine();
                     let bench = $crate::conformance::Bench::reopened(engine).await;

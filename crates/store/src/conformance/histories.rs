@@ -31,7 +31,8 @@ pub fn histories<A: Engine, B: Engine>(
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = cases;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
         .enable_all()
         .build()
         .unwrap();
