@@ -172,9 +172,9 @@ impl Inbox {
     ) -> MutexGuard<'a, Queue> {
         queue.wanted = count;
         let lacks = |queue: &mut Queue| queue.changes.len() < count && !queue.closed;
-        let waited = self.filled.wait_timeout_while(queue, limit, |queue| {
-            queue.taken || lacks(queue)
-        });
+        let waited = self
+            .filled
+            .wait_timeout_while(queue, limit, |queue| queue.taken || lacks(queue));
         let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
         queue.wanted = 0;
         // The time may be over while somebody else writes; that ends as soon as a write does.

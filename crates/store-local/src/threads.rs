@@ -54,7 +54,10 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.shared.closed.store(true, Ordering::Release);
         self.inbox.close();
-        let conn = self.writer.take().and_then(|thread| thread.join().ok().flatten());
+        let conn = self
+            .writer
+            .take()
+            .and_then(|thread| thread.join().ok().flatten());
         self.shared.bodies.close();
         self.shared.checkpoints.close();
         for thread in [self.sweep.take(), self.checkpoint.take()] {

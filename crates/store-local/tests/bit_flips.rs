@@ -347,7 +347,11 @@ async fn a_log_that_is_cut_anywhere_loses_its_last_transaction_only() {
     // Each boundary of a frame and its neighbours, the last bytes, and some between; or every byte.
     let chosen = |at: &usize| {
         let into = (at - before) % FRAME;
-        every_byte() || at % 61 == 0 || into <= 1 || into == FRAME - 1 || at + 200 > whole.len()
+        every_byte()
+            || at.is_multiple_of(61)
+            || into <= 1
+            || into == FRAME - 1
+            || at + 200 > whole.len()
     };
     let places: Vec<usize> = (before..whole.len()).filter(chosen).collect();
     println!("cut at {} of {} bytes", places.len(), whole.len() - before);
