@@ -65,6 +65,9 @@ fn object(properties: Value) -> Value {
 fn or_null(mut schema: Value) -> Value {
     let kind = schema["type"].take();
     schema["type"] = json!([kind, "null"]);
+    if let Some(words) = schema["enum"].as_array_mut() {
+        words.push(Value::Null);
+    }
     schema
 }
 

@@ -171,7 +171,7 @@ mod tests {
         let text = described(&job).to_string();
         let failed = "webhook  1 failed after 10 tries (timeout)\n";
         assert!(text.contains(failed), "{text}");
-        let pending = "2 pending after 1 tries (503), next at 2026-11-23T08:03:12.123Z\n";
+        let pending = "2 pending after 1 tries (503), next at 2026-11-23T08:03:12.123Z";
         assert!(text.contains(pending), "{text}");
     }
 }

@@ -8,8 +8,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use raincheck_api::{Refused, Reload};
-use raincheck_config::plan::{Admin, Format, Limits, Log, Server, Store};
+use raincheck_config::plan::{Admin, Format, Limits, Log, Server, Store, Webhooks};
 use raincheck_config::{Errors, Plan};
+use raincheck_core::egress::Rules;
 use raincheck_core::route::{Route, RouteTable};
 use raincheck_runner::Runner;
 use serde_json::{Value, json};
@@ -211,8 +212,42 @@ fn settled(started: &Plan, now: &Plan) -> Vec<&'static str> {
     ];
     let all = server(&started.server, &now.server)
         .into_iter()
-        .chain(others);
+        .chain(others)
+        .chain(webhooks(&started.webhooks, &now.webhooks));
     all.filter(|(_, same)| !same).map(|(key, _)| key).collect()
+}
+
+/// Every key of the section, and whether it says the same.
+fn webhooks(was: &Webhooks, now: &Webhooks) -> [(&'static str, bool); 11] {
+    let Webhooks {
+        keys,
+        format,
+        rules,
+        proxy,
+        ca_file,
+        timeout,
+        schedule,
+        concurrency,
+    } = now;
+    let Rules {
+        allow,
+        deny,
+        ports,
+        https_only,
+    } = rules;
+    [
+        ("webhooks.keys", *keys == was.keys),
+        ("webhooks.format", *format == was.format),
+        ("webhooks.allow", *allow == was.rules.allow),
+        ("webhooks.deny", *deny == was.rules.deny),
+        ("webhooks.ports", *ports == was.rules.ports),
+        ("webhooks.https_only", *https_only == was.rules.https_only),
+        ("webhooks.proxy", *proxy == was.proxy),
+        ("webhooks.ca_file", *ca_file == was.ca_file),
+        ("webhooks.timeout", *timeout == was.timeout),
+        ("webhooks.schedule", *schedule == was.schedule),
+        ("webhooks.concurrency", *concurrency == was.concurrency),
+    ]
 }
 
 /// Every key of the section, and whether it says the same.
@@ -340,6 +375,18 @@ mod tests {
         concurrency = 7
         client_rate = "9/s"
         requests = 7
+        [webhooks]
+        keys = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+        format = "cloudevents"
+        allow = ["10.0.0.0/8"]
+        deny = ["a.example"]
+        ports = ["443"]
+        https_only = true
+        proxy = "http://proxy.example:3128"
+        ca_file = "Cargo.toml"
+        timeout = "7s"
+        schedule = ["7s"]
+        concurrency = 7
     "#;
 
     #[test]
@@ -361,6 +408,7 @@ mod tests {
                         | SectionName::Health
                         | SectionName::Route
                         | SectionName::Retry
+                        | SectionName::Callback
                 );
                 !inner && !key.section.is_optional()
             })
