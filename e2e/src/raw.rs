@@ -205,6 +205,18 @@ impl Client {
         self.response_to(&method).await
     }
 
+    /// Reads so many bytes, whatever they are.
+    pub async fn exactly(&mut self, count: usize) -> Vec<u8> {
+        within_time(self.bound, "more bytes", async {
+            while self.wire.unused().len() < count {
+                let fill = self.wire.fill().await;
+                assert!(matches!(fill, Fill::Data), "closed too early");
+            }
+        })
+        .await;
+        self.wire.split(count)
+    }
+
     /// Reads everything until the server closes.
     pub async fn rest(&mut self) -> (Vec<u8>, Close) {
         let bound = self.bound;

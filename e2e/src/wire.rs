@@ -214,6 +214,11 @@ impl Wire {
         &self.buffer
     }
 
+    /// Uses so many of the bytes that have come.
+    pub fn split(&mut self, count: usize) -> Vec<u8> {
+        self.buffer.split_to(count).to_vec()
+    }
+
     /// Throws away what has come but was not used.
     pub fn discard(&mut self) {
         self.buffer.clear();

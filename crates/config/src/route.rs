@@ -43,6 +43,7 @@ pub(crate) struct Written {
     pub(crate) timeout: Option<Given<OrNone>>,
     pub(crate) connect_timeout: Option<Given<Positive>>,
     pub(crate) idle_timeout: Option<Given<OrNone>>,
+    upgrade_idle_timeout: Option<Given<OrNone>>,
     pub(crate) deadline: Option<Given<OrNone>>,
     pub(crate) on_disconnect: Option<Given<Choice<OnDisconnect>>>,
     pub(crate) resume: Option<Given<bool>>,
@@ -171,6 +172,7 @@ impl Written {
             timeout: section.get("timeout", findings),
             connect_timeout: section.get("connect_timeout", findings),
             idle_timeout: section.get("idle_timeout", findings),
+            upgrade_idle_timeout: section.get("upgrade_idle_timeout", findings),
             deadline: section.get("deadline", findings),
             on_disconnect: section.get("on_disconnect", findings),
             resume: section.get("resume", findings),
@@ -270,6 +272,7 @@ impl Written {
         });
         set(&mut route.connect_timeout, &self.connect_timeout, |t| t.0);
         set(&mut route.idle_timeout, &self.idle_timeout, |idle| idle.0);
+        set(&mut route.upgrade_idle, &self.upgrade_idle_timeout, |t| t.0);
         set(&mut route.deadline, &self.deadline, |deadline| deadline.0);
         set(&mut route.on_disconnect, &self.on_disconnect, |on| on.0);
         set(&mut route.resume, &self.resume, |resume| resume);

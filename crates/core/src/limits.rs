@@ -36,6 +36,11 @@ pub const CLIENT_BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes of a request's body that are read and dropped after its answer, so that the client can keep
 /// its connection; with more to come it is closed.
 pub const CLIENT_UNREAD_BODY_BYTES: u64 = 64 * 1024;
+/// Bytes of the body of a request that asks for another protocol: it is taken in whole before the
+/// upstream is asked.
+pub const UPGRADE_BODY_BYTES: u64 = 64 * 1024;
+/// How long nothing may pass either way after an upgrade, where a route does not say.
+pub const UPGRADE_IDLE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// How long a client may take nothing while we have response bytes for it.
 pub const CLIENT_WRITE_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long an idle keep-alive connection of a client is kept.

@@ -14,6 +14,7 @@ pub use upstream::{Backends, Group, Member, Scheme, Upstream};
 
 use crate::head::RequestHead;
 use crate::id::RouteName;
+use crate::limits;
 use crate::rate::Rate;
 use crate::rewrite::Rewrite;
 
@@ -42,6 +43,8 @@ pub struct Route {
     pub connect_timeout: Duration,
     /// How long the upstream may be silent while it owes us bytes; none: only `timeout` counts.
     pub idle_timeout: Option<Duration>,
+    /// How long nothing may pass either way after an upgrade; none: for ever.
+    pub upgrade_idle: Option<Duration>,
     /// How long a job may take from acceptance to its end, queue and retries included.
     pub deadline: Option<Duration>,
     /// What a client's going away does to an exchange without a ticket.
@@ -92,6 +95,7 @@ impl Route {
             timeout,
             connect_timeout: Duration::from_secs(5),
             idle_timeout: timeout,
+            upgrade_idle: Some(limits::UPGRADE_IDLE_TIMEOUT),
             deadline: None,
             on_disconnect: OnDisconnect::Cancel,
             resume: false,

@@ -10,7 +10,8 @@
 //! * [`packed`]: the fields of a request put aside while it is on its way;
 //! * [`replay`]: a stored response as a response again;
 //! * [`payload`]: every response body a client can get;
-//! * [`upgrade`]: a connection that goes on in another protocol.
+//! * [`upgrade`]: a client's connection that goes on in another protocol;
+//! * [`tunnel`]: that connection and an upstream's, tied together.
 
 pub mod answer;
 pub mod compact;
@@ -28,6 +29,7 @@ pub mod record;
 pub mod replay;
 pub mod source;
 pub mod stored;
+pub mod tunnel;
 pub mod upgrade;
 
 pub use end::End;

@@ -107,7 +107,7 @@ async fn within<F: Future>(
     .await
 }
 
-fn response_head(mut parts: http::response::Parts) -> ResponseHead {
+pub(crate) fn response_head(mut parts: http::response::Parts) -> ResponseHead {
     hop::strip(&mut parts.headers);
     let reason = parts.extensions.get::<hyper::ext::ReasonPhrase>();
     let usual = parts.status.canonical_reason().unwrap_or("");

@@ -111,6 +111,18 @@ where
 {
     let mut response = Response::new(Payload::Empty);
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    take_over(&mut response, protocol, run);
+    response
+}
+
+/// Makes a `101` of somebody else one that [`switch`] gives.
+pub fn take_over<F>(
+    response: &mut Response<Payload>,
+    protocol: &str,
+    run: impl FnOnce(Upgraded) -> F + Send + 'static,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
     let headers = response.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     if let Ok(protocol) = HeaderValue::from_str(protocol) {
@@ -119,7 +131,6 @@ where
     let run: Run = Box::new(move |io| Box::pin(run(io)));
     let takeover = Takeover(Arc::new(Mutex::new(Some(run))));
     response.extensions_mut().insert(takeover);
-    response
 }
 
 impl fmt::Debug for Upgraded {

@@ -40,6 +40,7 @@ pub mod testing;
 mod ticket;
 mod tls;
 mod trusted;
+mod tunnel;
 mod upgrade;
 
 pub use load::Counted;

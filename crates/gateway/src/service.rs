@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, Version};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use raincheck_core::key::BodyDigest;
 use raincheck_core::outcome::Failure;
 use raincheck_core::policy::hold::{Plan, plan};
@@ -127,12 +127,6 @@ impl Service {
             return leave;
         }
         let route = route(&routes, &parts, &host)?;
-        if let Some(asked) = parts.extensions.get::<Asked>()
-            && asked.names("websocket")
-        {
-            let detail = "this gateway does not pass on WebSockets";
-            return Err(Problem::new(ProblemCode::UpgradeNotSupported, detail));
-        }
         *edge = Edge::of_route(&route, &parts);
         let answer = match routes.is_guarded() {
             true => self.check_access(&routes, &route, &host, &parts, &peer),
@@ -242,7 +236,7 @@ impl Service {
     async fn in_mode(
         &self,
         route: &Arc<Route>,
-        parts: Parts,
+        mut parts: Parts,
         incoming: Arriving,
         peer: Arc<Peer>,
         came: Instant,
@@ -250,6 +244,9 @@ impl Service {
         let prefer = preferred(route, &parts.headers);
         if self.clients.is_on(route.rate) {
             self.check_rate(route, &parts, &peer)?;
+        }
+        if let Some(asked) = parts.extensions.remove::<Asked>() {
+            return Box::pin(self.tunnel(route, asked, parts, incoming, &peer)).await;
         }
         let plan = plan(route, prefer);
         if (route.resume || route.keepalive.is_some())
@@ -339,8 +336,8 @@ impl Handler for Service {
                 (None, Err(problem))
             }
         };
-        if unfolded {
-            answered = answered.and_then(upgrade::fold);
+        if let Some(key) = unfolded {
+            answered = answered.and_then(|response| upgrade::fold(response, &key));
         }
         let mut response = answered.unwrap_or_else(|problem| {
             self.runner.metrics().problem(problem.code);
@@ -370,6 +367,7 @@ fn kind(answer: &Result<Response<Payload>, Problem>) -> Answer {
         Err(_) => Answer::Problem,
         Ok(response) if response.extensions().get::<Ticketed>().is_some() => Answer::Ticket,
         Ok(response) if response.extensions().get::<ByItself>().is_some() => Answer::Fixed,
+        Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => Answer::Relayed,
         Ok(response) => match response.body() {
             Payload::Relay(_) | Payload::Followed(_) => Answer::Relayed,
             _ => Answer::Replayed,

@@ -20,6 +20,15 @@ pub struct AnswerLabel {
     pub class: &'static str,
 }
 
+/// Bytes of a route's tunnels.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct WayLabel {
+    /// The route's name.
+    pub route: String,
+    /// Which way they went.
+    pub way: &'static str,
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct AttemptLabel {

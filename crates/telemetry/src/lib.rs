@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod names;
 mod requests;
 pub mod store;
+mod tunnels;
 mod upstreams;
 mod webhooks;
 
@@ -17,4 +18,5 @@ pub use listener::ListenerMetrics;
 pub use metrics::{Answer, Counted, Duplicate, Metrics, RouteMetrics};
 pub use requests::RequestMetrics;
 pub use store::StoreMetrics;
+pub use tunnels::TunnelMetrics;
 pub use upstreams::ServerNow;

@@ -21,6 +21,7 @@ use crate::listener::{ListenerMetrics, Listeners};
 use crate::names::{self, Name};
 use crate::requests::RequestMetrics;
 use crate::store::StoreMetrics;
+use crate::tunnels::{TunnelMetrics, Tunnels};
 use crate::upstreams::{ServerNow, Servers};
 use crate::webhooks::WebhookMetrics;
 
@@ -73,6 +74,7 @@ struct Families {
     attempts: Family<AttemptLabel, Counter>,
     attempt_seconds: Histograms,
     duplicates: Family<DuplicateLabel, Counter>,
+    tunnels: Tunnels,
 }
 
 /// What kind of answer a client got.
@@ -129,12 +131,18 @@ pub struct RouteMetrics {
     handed_back: Counter,
     attempt_seconds: Histogram,
     duplicates: [Counter; 4],
+    tunnels: TunnelMetrics,
 }
 
 impl RouteMetrics {
     /// A request was known to be a repetition.
     pub fn duplicate(&self, outcome: Duplicate) {
         self.duplicates[outcome as usize].inc();
+    }
+
+    /// What is counted of its tunnels.
+    pub fn tunnels(&self) -> &TunnelMetrics {
+        &self.tunnels
     }
 
     /// A client got an answer.
@@ -169,6 +177,7 @@ impl Families {
             attempts: Family::default(),
             attempt_seconds: Histograms::new_with_constructor(histogram),
             duplicates: Family::default(),
+            tunnels: Tunnels::registered(registry),
         };
         register(registry, names::REQUESTS, families.requests.clone());
         let answer_seconds = families.answer_seconds.clone();
@@ -193,6 +202,7 @@ impl Families {
             route: route.clone(),
         };
         RouteMetrics {
+            tunnels: self.tunnels.of(&route),
             answers: answers(&self.requests, &route),
             answer_seconds: self.answer_seconds.get_or_create(&label).clone(),
             answered: outcome("answered"),

@@ -47,6 +47,22 @@ pub const ANSWER_SECONDS: Name = Name {
     meaning: "Time from a request's head to its answer's head, tickets included.",
     since: "0.1.0",
 };
+/// Open tunnels.
+pub const TUNNELS_OPEN: Name = Name {
+    name: "raincheck_tunnels_open",
+    kind: "gauge",
+    labels: "route",
+    meaning: "Clients that went on in another protocol after an Upgrade, such as WebSocket, and are still there.",
+    since: "0.1.0",
+};
+/// Bytes of tunnels.
+pub const TUNNEL_BYTES: Name = Name {
+    name: "raincheck_tunnel_bytes_total",
+    kind: "counter",
+    labels: "route, way (up, down)",
+    meaning: "Bytes that were passed on after an Upgrade, to the upstream and to clients.",
+    since: "0.1.0",
+};
 /// Attempts of jobs.
 pub const ATTEMPTS: Name = Name {
     name: "raincheck_attempts_total",
@@ -236,11 +252,13 @@ pub const WEBHOOKS_WAITING: Name = Name {
 };
 
 /// All of them.
-pub const ALL: [Name; 27] = [
+pub const ALL: [Name; 29] = [
     REQUESTS,
     REQUESTS_IN_FLIGHT,
     REQUESTS_SHED,
     ANSWER_SECONDS,
+    TUNNELS_OPEN,
+    TUNNEL_BYTES,
     ATTEMPTS,
     ATTEMPT_SECONDS,
     IN_FLIGHT,

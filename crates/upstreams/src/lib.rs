@@ -21,3 +21,4 @@ pub use push::group::show::ServerState;
 pub use push::host::Counts;
 pub use push::options::{Error, Options};
 pub use push::pool::Upstreams;
+pub use push::switch::{Switched, Switches, Switching};

@@ -3,7 +3,7 @@
 //! `group` chooses a server, `pool` finds or opens a connection to its `host`, `send` puts one
 //! request on it, `answer` reads the response; `http2` does the same for HTTP/2. A connection
 //! (`conn`) is a task that runs hyper's state machine on a `stream`; what the task and the exchange
-//! tell each other is in `link`.
+//! tell each other is in `link`. After a `101` it is one of another protocol (`switch`).
 
 mod agreed;
 pub(crate) mod answer;
@@ -22,5 +22,6 @@ mod send;
 mod silence;
 mod socket;
 mod stream;
+pub(crate) mod switch;
 pub(crate) mod tls;
 mod words;

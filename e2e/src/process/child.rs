@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::sync::watch;
 
 use crate::bound::{Must, WAIT};
@@ -79,6 +79,13 @@ impl Child {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.status.borrow().is_none()
+    }
+
+    /// Sends a signal to it and to no other: a successor that it has started gets none.
+    pub fn signal_alone(&self, signal: Signal) {
+        if self.is_running() {
+            let _ = kill_process(self.pid, signal);
+        }
     }
 
     /// Sends a signal to it and to its children.

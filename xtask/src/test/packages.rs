@@ -29,6 +29,11 @@ const PYTHON: &[Package] = &[
     package("httpx==0.28.1", "httpx", "a Python client with timeouts"),
     package("httpx-sse==0.4.3", "httpx_sse", "a reader of events"),
     package(
+        "websockets==17.4",
+        "websockets",
+        "a WebSocket client and server",
+    ),
+    package(
         "schemathesis==4.32.5",
         "schemathesis",
         "whether the job API is as its OpenAPI document says",
@@ -55,7 +60,7 @@ const PYTHON: &[Package] = &[
 
 const NODE: &[Package] = &[
     package("eventsource@5.1.5", "eventsource", "a reader of events"),
-    package("ws@8.23.0", "ws", "a WebSocket client"),
+    package("ws@8.23.0", "ws", "a WebSocket client and server"),
     package(
         "standardwebhooks@1.1.1",
         "standardwebhooks",

@@ -70,7 +70,7 @@ impl Agreed {
             let speaks_http2 = socket.agreed_on_http2();
             match speaks_http2 {
                 true => http2.begin(socket).await?,
-                false => host.put(Conn::start(socket).await?),
+                false => host.put(Conn::start(socket, false).await?),
             }
             self.learn(speaks_http2);
             Ok(speaks_http2)

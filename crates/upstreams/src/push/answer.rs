@@ -13,6 +13,7 @@ use super::framing;
 use super::http2::InStream;
 use super::lease::Lease;
 use super::silence::Silence;
+use super::switch::Switching;
 use super::words::{self, Phase};
 
 /// The head of a response, and its body to be read.
@@ -39,6 +40,7 @@ pub struct AnswerBody {
 enum State {
     Open(Lease),
     InStream(Box<InStream>),
+    Switching(Box<Switching>),
     Ended,
     Failed(Box<Failure>),
 }
@@ -51,11 +53,12 @@ impl AnswerBody {
         lease: Lease,
         idle: Option<Duration>,
     ) -> Self {
+        let switches = lease.conn.switches;
         let mut body = Self {
             incoming,
             state: State::Open(lease),
             silence: Silence::new(idle),
-            keeps_connection: framing::keeps_connection(head),
+            keeps_connection: framing::keeps_connection(head) && !switches,
         };
         if body.incoming.is_end_stream() {
             body.end();
@@ -81,6 +84,27 @@ impl AnswerBody {
         body
     }
 
+    /// No body at all: the connection goes on in another protocol.
+    pub(super) fn switching(incoming: Incoming, switching: Box<Switching>) -> Self {
+        Self {
+            incoming,
+            state: State::Switching(switching),
+            silence: Silence::new(None),
+            keeps_connection: false,
+        }
+    }
+
+    /// The connection, where this follows the head of a 101. Gives it once.
+    pub fn take_switching(&mut self) -> Option<Box<Switching>> {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Switching(switching) => Some(switching),
+            state => {
+                self.state = state;
+                None
+            }
+        }
+    }
+
     /// The clean end: gives the connection back.
     fn end(&mut self) {
         if let State::Open(lease) = std::mem::replace(&mut self.state, State::Ended) {
@@ -98,7 +122,7 @@ impl AnswerBody {
                 (&*conn.link, &mut conn.timer)
             }
             State::InStream(stream) => (&*stream.link, &mut stream.timer),
-            State::Ended | State::Failed(_) => return Poll::Ready(None),
+            State::Switching(_) | State::Ended | State::Failed(_) => return Poll::Ready(None),
         };
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
@@ -154,7 +178,7 @@ impl Body for AnswerBody {
     fn is_end_stream(&self) -> bool {
         match &self.state {
             State::Open(_) | State::InStream(_) => self.incoming.is_end_stream(),
-            State::Ended => true,
+            State::Switching(_) | State::Ended => true,
             State::Failed(_) => false,
         }
     }
@@ -162,7 +186,7 @@ impl Body for AnswerBody {
     fn size_hint(&self) -> SizeHint {
         match &self.state {
             State::Open(_) | State::InStream(_) => self.incoming.size_hint(),
-            State::Ended => SizeHint::with_exact(0),
+            State::Switching(_) | State::Ended => SizeHint::with_exact(0),
             State::Failed(_) => SizeHint::default(),
         }
     }
@@ -172,6 +196,7 @@ impl std::fmt::Debug for AnswerBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match &self.state {
             State::Open(_) | State::InStream(_) => "AnswerBody(open)",
+            State::Switching(_) => "AnswerBody(switching)",
             State::Ended => "AnswerBody(ended)",
             State::Failed(_) => "AnswerBody(failed)",
         })

@@ -24,6 +24,8 @@ pub(super) struct Conn {
     pub(super) timer: Timer,
     /// Since when it lies in the pool.
     pub(super) idle_since: Instant,
+    /// Whether it may go on in another protocol. Then it serves one request only.
+    pub(super) switches: bool,
     task: JoinHandle<()>,
 }
 
@@ -37,8 +39,9 @@ impl Drop for Conn {
 }
 
 impl Conn {
-    /// Starts HTTP/1.1 on a connected socket.
-    pub(super) async fn start(socket: Socket) -> Result<Box<Self>, Failure> {
+    /// Starts HTTP/1.1 on a connected socket, for one request after which there may be another
+    /// protocol, or for many.
+    pub(super) async fn start(socket: Socket, switches: bool) -> Result<Box<Self>, Failure> {
         let link = Arc::new(Link::new());
         let stream = TokioIo::new(Stream::new(socket, Arc::clone(&link)));
         let (sender, connection) = Builder::new()
@@ -48,17 +51,23 @@ impl Conn {
             .handshake(stream)
             .await
             .map_err(|error| words::unreachable(format!("HTTP cannot be started: {error}")))?;
-        let task = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "upstream connection ended");
-            }
-        });
+        let task = match switches {
+            false => tokio::spawn(until_its_end(connection)),
+            true => tokio::spawn(until_its_end(connection.with_upgrades())),
+        };
         Ok(Box::new(Self {
             sender,
             link,
             timer: None,
             idle_since: Instant::now(),
+            switches,
             task,
         }))
+    }
+}
+
+async fn until_its_end(connection: impl Future<Output = hyper::Result<()>>) {
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "upstream connection ended");
     }
 }

@@ -9,6 +9,7 @@ use http::header::{HOST, HeaderValue};
 use http::{Request, Version};
 use raincheck_core::outcome::{Cause, Failure};
 use raincheck_core::policy::timeout::Timeouts;
+use raincheck_core::route::upstream::Protocol;
 use raincheck_core::route::{Backends, RouteTable, Upstream};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -26,6 +27,7 @@ use super::lease::{self, Lease};
 use super::options::{Error, Options};
 use super::send::{self, Refused, Unsent};
 use super::socket::Socket;
+use super::switch::Switches;
 use super::words;
 
 /// Connections to all upstreams. A clone is another handle on the same pool; when the last one is
@@ -193,7 +195,7 @@ impl Upstreams {
             return sent.map_err(Refused::into_failure);
         }
         let lease = Lease {
-            conn: self.open(host, within).await?,
+            conn: self.open(host, within, false).await?,
             host: Arc::clone(host),
             permit: None,
             place: None,
@@ -230,6 +232,9 @@ impl Upstreams {
         let Some(agreed) = &host.agreed else {
             return http2::send(http2, self, host, request, timeouts, server).await;
         };
+        if request.extensions().get::<Switches>().is_some() {
+            return self.over_http1(host, request, timeouts, server).await;
+        }
         for _ in 0..agreed::TURNS {
             let speaks_http2 = match agreed.ask(self, host, http2, timeouts.connect).await {
                 Ok(speaks_http2) => speaks_http2,
@@ -258,6 +263,7 @@ impl Upstreams {
         timeouts: Timeouts,
         server: Option<&Arc<Server>>,
     ) -> Result<Answer, Refused> {
+        let switches = request.extensions().get::<Switches>().is_some();
         loop {
             let permit = match host.permit(timeouts.connect).await {
                 Ok(permit) => permit,
@@ -265,12 +271,15 @@ impl Upstreams {
             };
             let place = lease::place(server);
             let mut now = Instant::now();
-            let idle = host.take(now, self.0.options.idle_timeout);
+            let idle = match switches {
+                false => host.take(now, self.0.options.idle_timeout),
+                true => None,
+            };
             let reused = idle.is_some();
             let conn = match idle {
                 Some(conn) => conn,
                 // Boxed, as it is rare and much larger than the rest of this future.
-                None => match Box::pin(self.open(host, timeouts.connect)).await {
+                None => match Box::pin(self.open(host, timeouts.connect, switches)).await {
                     Ok(conn) => {
                         now = Instant::now();
                         conn
@@ -316,23 +325,45 @@ impl Upstreams {
         Arc::clone(host)
     }
 
-    async fn open(&self, host: &Host, within: Duration) -> Result<Box<Conn>, Failure> {
+    async fn open(
+        &self,
+        host: &Host,
+        within: Duration,
+        switches: bool,
+    ) -> Result<Box<Conn>, Failure> {
+        let Some(agreed) = &host.agreed else {
+            return Conn::start(self.connect(host, within).await?, switches).await;
+        };
+        if switches {
+            // What the server would rather speak is not asked: HTTP/2 has no Upgrade.
+            let upstream = only_http1(&host.upstream);
+            let socket = self.connect_as(host, &upstream, within).await?;
+            return Conn::start(socket, switches).await;
+        }
         let socket = self.connect(host, within).await?;
-        if let Some(agreed) = &host.agreed
-            && socket.agreed_on_http2()
-        {
+        if socket.agreed_on_http2() {
             agreed.learn(true);
             return Err(words::changed_its_mind());
         }
-        Conn::start(socket).await
+        Conn::start(socket, switches).await
     }
 
     /// A connected socket; its upstream's connections are looked after from then on.
     pub(super) async fn connect(&self, host: &Host, within: Duration) -> Result<Socket, Failure> {
-        let connecting = self.0.connector.connect(&host.upstream);
+        self.connect_as(host, &host.upstream, within).await
+    }
+
+    /// The same, where the upstream of this host is reached in another way than others reach it.
+    async fn connect_as(
+        &self,
+        host: &Host,
+        upstream: &Upstream,
+        within: Duration,
+    ) -> Result<Socket, Failure> {
+        let connecting = self.0.connector.connect(upstream);
         let socket = match timeout(within, connecting).await {
             Ok(connected) => connected.map_err(words::unreachable)?,
-            Err(_) => return Err(words::too_slow(&host.upstream, within)),
+            Err(_) => return Err(words::too_slow(upstream, within)),
         };
         host.count_opened();
         if !self.0.swept.swap(true, Relaxed) {
@@ -361,6 +392,15 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.drain();
     }
+}
+
+/// An upstream with which HTTP/1.1 is the only version that can be agreed on.
+fn only_http1(upstream: &Upstream) -> Upstream {
+    let mut upstream = upstream.clone();
+    if let Some(reach) = &mut upstream.reach {
+        Arc::make_mut(reach).protocol = Protocol::H1;
+    }
+    upstream
 }
 
 /// A request as it goes out.

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use raincheck_core::outcome::Failure;
 use tokio::time::Instant;
@@ -15,6 +15,7 @@ use super::body::WireBody;
 use super::framing;
 use super::lease::Lease;
 use super::silence::Silence;
+use super::switch::Switching;
 use super::words::{self, Phase};
 
 /// Why there is no answer.
@@ -82,10 +83,17 @@ pub(super) async fn exchange(
 }
 
 fn answer(
-    response: Response<Incoming>,
+    mut response: Response<Incoming>,
     lease: Lease,
     idle: Option<Duration>,
 ) -> Result<Answer, Failure> {
+    if lease.conn.switches && response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let upgrade = hyper::upgrade::on(&mut response);
+        let (head, incoming) = response.into_parts();
+        let switching = Switching::new(upgrade, lease);
+        let body = AnswerBody::switching(incoming, Box::new(switching));
+        return Ok(Answer { head, body });
+    }
     let (head, incoming) = response.into_parts();
     framing::check(&head)?;
     let body = AnswerBody::new(&head, incoming, lease, idle);

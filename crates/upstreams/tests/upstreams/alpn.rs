@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use raincheck_core::route::upstream::{Protocol, Reach};
 use raincheck_core::route::{Scheme, Upstream};
+use raincheck_upstreams::Switches;
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -118,6 +120,14 @@ async fn over_http1(mut tls: TlsStream<TcpStream>) {
         };
         assert!(head.starts_with("GET /path?query HTTP/1.1\r\n"), "{head}");
         assert!(!head.contains("\r\nte: "), "{head}");
+        if head.contains("\r\nupgrade: chat") {
+            let switch = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat";
+            tls.write_all(format!("{switch}\r\n\r\n").as_bytes())
+                .await
+                .unwrap();
+            read.clear();
+            continue;
+        }
         let host = head
             .split("\r\n")
             .find_map(|line| line.strip_prefix("host: "));
@@ -177,6 +187,34 @@ async fn a_server_that_changes_its_mind_costs_no_request() {
             let sent = pool.send(&upstream, get(), timeouts()).await.unwrap();
             assert_eq!(read_text(sent).await, answer);
         }
+    }
+}
+
+#[tokio::test]
+async fn what_may_switch_is_sent_over_http1_whatever_the_server_picks() {
+    let server = Server::start(BOTH).await;
+    let (pool, upstream) = (pool(), server.upstream());
+    let switching = || {
+        let mut request = get();
+        let headers = request.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("chat"));
+        request.extensions_mut().insert(Switches);
+        request
+    };
+    let mut connections = Vec::new();
+    // Before anything is known of the server, and after.
+    for _ in 0..2 {
+        let switched = pool.send(&upstream, switching(), timeouts()).await;
+        assert_eq!(switched.unwrap().head.status, 101);
+        connections.push("http/1.1");
+        assert_eq!(server.agreed(), connections);
+        let sent = pool.send(&upstream, get(), timeouts()).await.unwrap();
+        assert_eq!(read_text(sent).await, "h2 backend");
+        if connections.len() == 1 {
+            connections.push("h2");
+        }
+        assert_eq!(server.agreed(), connections);
     }
 }
 

@@ -150,6 +150,14 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         section: SectionName::Route,
+        name: "upgrade_idle_timeout",
+        kind: Kind::DurationOrNone,
+        default: Is(r#""1h""#),
+        since: "0.1.0",
+        doc: "How long nothing may pass either way after an Upgrade, such as on a WebSocket.",
+    },
+    Key {
+        section: SectionName::Route,
         name: "deadline",
         kind: Kind::DurationOrNone,
         default: Is(r#""none""#),
