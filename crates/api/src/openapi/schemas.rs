@@ -65,7 +65,7 @@ fn object(properties: Value) -> Value {
 fn or_null(mut schema: Value) -> Value {
     let kind = schema["type"].take();
     schema["type"] = json!([kind, "null"]);
-    if let Some(words) = schema["enum"].as_array_mut() {
+    if let Some(Value::Array(words)) = schema.get_mut("enum") {
         words.push(Value::Null);
     }
     schema
