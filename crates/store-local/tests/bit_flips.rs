@@ -310,7 +310,7 @@ async fn a_body_that_is_cut_anywhere_is_told() {
     let whole = fs::read(&path).unwrap();
     let store = open(dir.path()).unwrap();
     // Every byte of the last frame and of the first, and some between; or every byte.
-    let edge = |at: &usize| *at < 64 || *at + 64 > whole.len() || at % 4001 == 0;
+    let edge = |at: &usize| *at < 64 || *at + 64 > whole.len() || at.is_multiple_of(4001);
     let places = (0..whole.len()).filter(|at| every_byte() || edge(at));
     for at in places {
         fs::write(&path, &whole[..at]).unwrap();
