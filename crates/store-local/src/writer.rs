@@ -182,11 +182,7 @@ impl Writer {
         let written = self.transaction(&batch, &mut outcomes);
         self.shared.metrics.commit(batch.len(), began.elapsed());
         match written {
-            Ok(()) => {
-                let grows = !self.is_only_making_room(&batch);
-                self.durable(batch, outcomes);
-                self.written(grows);
-            }
+            Ok(()) => self.durable(batch, outcomes),
             Err(error) => self.failed(batch, &error),
         }
     }
@@ -207,6 +203,7 @@ impl Writer {
 
     /// The sync has returned: books first, so that what is answered can be read, then answers.
     fn durable(&mut self, batch: Vec<Handed>, outcomes: Vec<Result<Effect, store::Error>>) {
+        let grows = !self.is_only_making_room(&batch);
         let mut effects = Vec::with_capacity(batch.len());
         let mut changes: Vec<Prepared> = Vec::with_capacity(batch.len());
         let mut answers = Vec::with_capacity(batch.len());
@@ -236,6 +233,7 @@ impl Writer {
         self.shared.ledger.enter(&effects, &self.routes.kept());
         self.hold_keys(&effects, &changes);
         self.shared.recent.enter(changes.into_iter());
+        self.written(grows);
         for (done, answer) in answers {
             // Nobody listens where the caller has given up; the change stands all the same.
             _ = done.send(answer);
