@@ -64,8 +64,9 @@ async fn jobs(app: &Raincheck) -> Value {
 /// Every check of schemathesis on the API that this document describes.
 async fn schemathesis(jobs: &Value, url: &str) {
     let home = tempfile::tempdir().must("a directory");
-    let mut command = Command::new(process::python().with_file_name("schemathesis"));
+    let mut command = Command::new(process::python());
     command
+        .args(["-m", "schemathesis.cli"])
         .current_dir(home.path())
         .env("JOBS", jobs.to_string())
         .env("SCHEMATHESIS_HOOKS", "openapi")
