@@ -6,6 +6,7 @@
 //! refuse the very bytes that the tests are about. Nothing here sleeps either: a test waits for a
 //! named [`Event`], for a fact in the backend's log, or for bytes, and each wait is bounded.
 
+pub mod authority;
 pub mod backend;
 pub mod bound;
 pub mod corpus;

@@ -93,14 +93,14 @@ async fn a_wrong_config_is_refused_as_a_whole() {
         .with("timeuot = \"1s\"");
     app.home.configure(&wrong);
     app.child.signal(Signal::HUP);
-    said(&app.child, "the routes stay as they are", 0).await;
+    said(&app.child, "everything stays as it was", 0).await;
     let said_all = app.child.stderr();
     for mistake in ["hold", "timeuot"] {
         assert!(said_all.contains(mistake), "{mistake}: {said_all}");
     }
     std::fs::remove_file(app.home.config()).must("removing the config");
     app.child.signal(Signal::HUP);
-    said(&app.child, "the routes stay as they are", 1).await;
+    said(&app.child, "everything stays as it was", 1).await;
     assert_eq!(app.get("/x").await.expect(200).json()["target"], "/x");
     app.home.configure(&Config::sync(&backend.url()));
     app.child.signal(Signal::HUP);

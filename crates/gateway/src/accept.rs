@@ -143,6 +143,8 @@ pub(crate) async fn run<D: Door, H: Handler, V: Serve<D::Stream, H>>(
     if shared.heir.get().is_none() {
         drain_backlog::<D, H, V>(&door, &handler, &shared).await;
     }
+    drop(door);
+    shared.closed.cancel();
 }
 
 /// Serves connections that another process has accepted.

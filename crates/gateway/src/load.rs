@@ -6,6 +6,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ const AFTER: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Load {
     counted: RequestMetrics,
-    max: usize,
+    max: AtomicUsize,
 }
 
 /// A request that may be served; it is in flight until this is dropped.
@@ -31,17 +32,24 @@ pub(crate) struct Admitted(Arc<Load>);
 impl Load {
     /// At most `max` requests at once.
     pub(crate) fn new(max: usize, counted: RequestMetrics) -> Arc<Self> {
+        let max = AtomicUsize::new(max);
         Arc::new(Self { counted, max })
+    }
+
+    /// Changes how many. Those that are in flight stay.
+    pub(crate) fn set_max(&self, max: usize) {
+        self.max.store(max, Relaxed);
     }
 
     /// Counts a request, or sheds it.
     pub(crate) fn admit(self: &Arc<Self>) -> Result<Admitted, Problem> {
         let admitted = Admitted(Arc::clone(self));
-        if self.counted.begun() < self.max {
+        let max = self.max.load(Relaxed);
+        if self.counted.begun() < max {
             return Ok(admitted);
         }
         self.counted.shed();
-        let detail = format!("{} requests are in flight (limits.requests)", self.max);
+        let detail = format!("{max} requests are in flight (limits.requests)");
         Err(Problem::new(ProblemCode::Overloaded, detail).retry_after(AFTER))
     }
 }

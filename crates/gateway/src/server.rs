@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use raincheck_core::limits;
@@ -202,6 +203,8 @@ pub(crate) struct Shared {
     /// Connections from a process that served before.
     pub(crate) inherited: Inherited,
     pub(crate) tasks: TaskTracker,
+    /// Nothing is accepted any more, and the socket is closed here.
+    pub(crate) closed: CancellationToken,
     pub(crate) slots: Arc<Semaphore>,
     /// Connections that are open.
     pub(crate) open: AtomicUsize,
@@ -222,6 +225,7 @@ impl Shared {
             heir: OnceLock::new(),
             inherited: Inherited::default(),
             tasks: TaskTracker::new(),
+            closed: CancellationToken::new(),
             open: AtomicUsize::new(0),
             cut: AtomicU64::new(0),
             ended: AtomicU64::new(0),
@@ -295,6 +299,12 @@ impl ServerHandle {
         if self.shared.switch.wish() >= Wish::Drain {
             self.shared.pass_on();
         }
+    }
+
+    /// Waits until a server that drains accepts nothing any more and has closed its socket. Cancel
+    /// safe.
+    pub async fn closed(&self) {
+        self.shared.closed.cancelled().await;
     }
 
     /// Stops accepting and lets requests in flight finish: HTTP/1 answers say `Connection: close`,

@@ -199,6 +199,11 @@ impl Service {
         self.clients.set_overall(rate);
     }
 
+    /// Changes how many requests may be in flight, over all routes.
+    pub fn set_requests_max(&self, max: usize) {
+        self.load.set_max(max);
+    }
+
     /// Refuses a client that asks too often, before anything is read or stored.
     fn check_rate(&self, route: &Route, parts: &Parts, peer: &Peer) -> Result<(), Problem> {
         let client = origin::client(&parts.headers, peer, &self.options.trusted_proxies);

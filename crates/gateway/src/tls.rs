@@ -44,12 +44,12 @@ pub struct CertificateFiles {
 /// The TLS of one listener.
 #[derive(Debug)]
 pub struct Tls {
-    files: TlsFiles,
     loaded: RwLock<Loaded>,
 }
 
 #[derive(Debug)]
 struct Loaded {
+    files: Arc<TlsFiles>,
     config: Arc<ServerConfig>,
     expires_at: u64,
     /// What the files were like when they were last looked at, loaded or not.
@@ -73,8 +73,8 @@ impl Tls {
         let stamps = Stamps::of(&files);
         let (config, expires_at) = config(&files)?;
         Ok(Self {
-            files,
             loaded: RwLock::new(Loaded {
+                files: Arc::new(files),
                 config: Arc::new(config),
                 expires_at,
                 stamps,
@@ -87,9 +87,14 @@ impl Tls {
     /// # Errors
     /// Any of them cannot be read or used: all stays as it was.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let stamps = Stamps::of(&self.files);
-        let made = config(&self.files);
+        let files = self.files();
+        let stamps = Stamps::of(&files);
+        let made = config(&files);
         let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
+        // Others may have taken their place meanwhile.
+        if !Arc::ptr_eq(&files, &loaded.files) {
+            return Ok(());
+        }
         loaded.stamps = stamps;
         let (config, expires_at) = made?;
         loaded.config = Arc::new(config);
@@ -97,11 +102,24 @@ impl Tls {
         Ok(())
     }
 
+    /// Takes the files and certificates of another in place of its own. Connections keep what they
+    /// were made with.
+    pub fn replace_with(&self, other: Self) {
+        let other = other.loaded.into_inner();
+        let other = other.unwrap_or_else(PoisonError::into_inner);
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = other;
+    }
+
     /// Whether a file has changed since the files were last loaded, or found to be wrong. Blocks.
     pub fn is_changed(&self) -> bool {
-        let now = Stamps::of(&self.files);
+        let now = Stamps::of(&self.files());
         let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
         loaded.stamps != now
+    }
+
+    fn files(&self) -> Arc<TlsFiles> {
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&loaded.files)
     }
 
     /// When the first of the certificates in use expires, in seconds since 1970.

@@ -1,9 +1,7 @@
-//! The certificates of all listeners: loaded before a port opens, and again when their files
+//! The certificates of a listener: loaded before its port opens, and again when their files
 //! change. What does not load changes nothing, and is said.
 
-use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use raincheck_config::Plan;
 use raincheck_config::plan::{self, ClientAuth, Listener};
@@ -12,80 +10,92 @@ use raincheck_telemetry::{ListenerMetrics, Metrics};
 
 use crate::exit::{Code, Failure};
 
-/// The certificates of all listeners.
-#[derive(Default)]
+/// The certificates of one listener.
 pub struct Certificates {
-    all: Vec<One>,
-}
-
-struct One {
-    plan: Listener,
     /// Its address, for people.
     listener: String,
     tls: Arc<Tls>,
     metrics: Mutex<ListenerMetrics>,
 }
 
+/// Loads those of every listener of a plan, to see whether they could be used.
+pub fn check(plan: &Plan) -> Result<(), Failure> {
+    let mut listeners = plan.server.listen.iter().chain(&plan.admin.listen);
+    listeners.try_for_each(|listener| load(listener).map(drop))
+}
+
+/// Loads those of a listener, if it has any. Blocks.
+///
+/// # Errors
+/// Any of them cannot be read or used.
+pub fn load(listener: &Listener) -> Result<Option<Tls>, Failure> {
+    let Some(plan::Tls {
+        certificates,
+        client_ca,
+        client_auth,
+    }) = listener.tls.clone()
+    else {
+        return Ok(None);
+    };
+    let pair = |pair: plan::Certificate| CertificateFiles {
+        certificate: pair.certificate,
+        key: pair.key,
+    };
+    let files = TlsFiles {
+        certificates: certificates.into_iter().map(pair).collect(),
+        client_ca,
+        client_required: client_auth == ClientAuth::Required,
+    };
+    let loaded = Tls::load(files).map_err(|error| {
+        let message = format!("no TLS on {}: {error}", listener.address);
+        Failure::new(Code::Usage, message)
+    });
+    loaded.map(Some)
+}
+
 impl Certificates {
-    /// Loads those of a plan, or none.
-    pub fn load(plan: &Plan) -> Result<Self, Failure> {
-        let listeners = plan.server.listen.iter().chain(&plan.admin.listen);
-        let loaded: Result<_, Failure> = listeners.filter_map(load).collect();
-        Ok(Self { all: loaded? })
+    /// Those of a listener, as they were loaded.
+    pub fn new(listener: &Listener, tls: Tls) -> Arc<Self> {
+        Arc::new(Self {
+            listener: listener.address.to_string(),
+            tls: Arc::new(tls),
+            metrics: Mutex::default(),
+        })
     }
 
-    /// Those of a listener.
-    pub fn of(&self, listener: &Listener) -> Option<Arc<Tls>> {
-        // Not by address alone: two may both have asked for any free port.
-        let one = self.all.iter().find(|one| one.plan == *listener);
-        one.map(|one| Arc::clone(&one.tls))
+    /// What new connections use.
+    pub fn tls(&self) -> Arc<Tls> {
+        Arc::clone(&self.tls)
     }
 
     /// Counts here from now on.
     pub fn count(&self, metrics: &Metrics) {
-        for one in &self.all {
-            let counts = metrics.listener(&one.listener);
-            counts.certificates("ok", one.tls.expires_at());
-            *one.metrics.lock().unwrap_or_else(PoisonError::into_inner) = counts;
-        }
+        let counts = metrics.listener(&self.listener);
+        counts.certificates("ok", self.tls.expires_at());
+        *self.metrics() = counts;
     }
 
-    /// Loads all files again. Returns what is wrong with any: those listeners keep what they have.
-    pub async fn reload(self: &Arc<Self>) -> Vec<String> {
-        self.reload_where(|_| true).await
+    /// Uses others from now on.
+    pub fn replace_with(&self, tls: Tls) {
+        self.tls.replace_with(tls);
+        self.metrics().certificates("ok", self.tls.expires_at());
     }
 
-    /// Loads files that have changed, until dropped.
-    pub async fn watch(self: &Arc<Self>, interval: Duration) -> Infallible {
-        if self.all.is_empty() {
-            return std::future::pending().await;
-        }
-        loop {
-            tokio::time::sleep(interval).await;
-            // What is wrong has been said.
-            _ = self.reload_where(Tls::is_changed).await;
-        }
+    /// Nothing uses them any more: when they expire is of no interest.
+    pub fn retire(&self) {
+        self.metrics().no_certificates();
     }
 
-    async fn reload_where(self: &Arc<Self>, must: fn(&Tls) -> bool) -> Vec<String> {
-        let own = Arc::clone(self);
-        // Files may be slow, and exchanges go on meanwhile.
-        let work = move || {
-            let all = own.all.iter().filter(|one| must(&one.tls));
-            all.filter_map(One::reload).collect()
-        };
-        tokio::task::spawn_blocking(work).await.unwrap_or_default()
+    /// Whether a file has changed. Blocks.
+    pub fn is_changed(&self) -> bool {
+        self.tls.is_changed()
     }
-}
 
-impl One {
-    /// Returns what is wrong, if anything is.
-    fn reload(&self) -> Option<String> {
+    /// Loads the files again; returns what is wrong, if anything is: all stays as it was. Blocks.
+    pub fn reload(&self) -> Option<String> {
         let done = self.tls.reload();
         let result = done.as_ref().map_or_else(|error| error.kind(), |()| "ok");
-        let metrics = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
-        metrics.certificates(result, self.tls.expires_at());
-        drop(metrics);
+        self.metrics().certificates(result, self.tls.expires_at());
         let listener = &self.listener;
         match done {
             Ok(()) => {
@@ -99,34 +109,8 @@ impl One {
             }
         }
     }
-}
 
-fn load(plan: &Listener) -> Option<Result<One, Failure>> {
-    let plan::Tls {
-        certificates,
-        client_ca,
-        client_auth,
-    } = plan.tls.clone()?;
-    let pair = |pair: plan::Certificate| CertificateFiles {
-        certificate: pair.certificate,
-        key: pair.key,
-    };
-    let files = TlsFiles {
-        certificates: certificates.into_iter().map(pair).collect(),
-        client_ca,
-        client_required: client_auth == ClientAuth::Required,
-    };
-    let listener = plan.address.to_string();
-    Some(match Tls::load(files) {
-        Ok(tls) => Ok(One {
-            plan: plan.clone(),
-            listener,
-            tls: Arc::new(tls),
-            metrics: Mutex::default(),
-        }),
-        Err(error) => {
-            let message = format!("no TLS on {listener}: {error}");
-            Err(Failure::new(Code::Usage, message))
-        }
-    })
+    fn metrics(&self) -> MutexGuard<'_, ListenerMetrics> {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

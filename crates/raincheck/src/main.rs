@@ -7,6 +7,7 @@ mod client;
 mod demo;
 mod exit;
 mod listen;
+mod listeners;
 mod output;
 mod replace;
 mod report;

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use raincheck_gateway::server::ServerHandle;
 
+use crate::listeners::Role;
 use crate::wire::Gateway;
 
 /// Why a gateway stops.
@@ -96,9 +97,7 @@ impl Gateway {
             handed_back = drained.handed_back,
             "attempts are over"
         );
-        if let Some(admin) = &self.admin {
-            admin.drain(ADMIN_GRACE).await;
-        }
+        drain_all(self.listeners.all_servers(Role::Admin), ADMIN_GRACE).await;
         if let Err(error) = self.store.close().await {
             tracing::error!(%error, "the store did not close cleanly");
         }
@@ -107,7 +106,12 @@ impl Gateway {
     /// After a replacement: what is relayed here goes on to its end, however long that takes; a
     /// signal ends it.
     pub async fn finish(self, signals: &mut Signals) {
-        let servers = || self.public.iter().chain(&self.admin);
+        let all = &self.listeners;
+        let servers = || {
+            [Role::Public, Role::Admin]
+                .into_iter()
+                .flat_map(|role| all.all_servers(role))
+        };
         tokio::select! {
             () = drain_all(servers(), Duration::MAX) => {}
             () = signals.next() => drain_all(servers(), LAST_CALL).await,
@@ -130,15 +134,14 @@ impl Gateway {
     }
 
     async fn drain_servers(&self, grace: Duration) {
-        drain_all(self.public.iter(), grace).await;
+        drain_all(self.listeners.all_servers(Role::Public), grace).await;
     }
 }
 
 /// Drains servers side by side.
-async fn drain_all(servers: impl Iterator<Item = &ServerHandle>, grace: Duration) {
+async fn drain_all(servers: impl IntoIterator<Item = ServerHandle>, grace: Duration) {
     let mut drains = tokio::task::JoinSet::new();
     for server in servers {
-        let server = server.clone();
         drains.spawn(async move { server.drain(grace).await });
     }
     while let Some(report) = drains.join_next().await {

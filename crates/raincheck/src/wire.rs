@@ -14,31 +14,25 @@ use anyhow::Context;
 use http::{Request, Response};
 use raincheck_api::{Api, Reload};
 use raincheck_config::Plan;
-use raincheck_config::plan::{self, Listener, Peers};
 use raincheck_core::ambient::Ambient;
 use raincheck_core::limits::STATIC_FILE_BYTES;
 use raincheck_core::route::{Route, RouteTable};
 use raincheck_exchange::Payload;
-use raincheck_gateway::server::{
-    Abort, Arriving, Front, Handler, Peer, Server, ServerHandle, ServerOptions,
-};
+use raincheck_gateway::PerClient;
+use raincheck_gateway::server::{Abort, Arriving, Handler, Peer, Server, ServerOptions};
 use raincheck_gateway::service::{Local, Service};
-use raincheck_gateway::{PerClient, Trusted};
 use raincheck_runner::Runner;
 use raincheck_store::Store;
 use raincheck_store_local::{LocalStore, OpenError};
 use raincheck_telemetry::{Metrics, StoreMetrics};
 use raincheck_upstreams::Upstreams;
 
-use crate::certificates::Certificates;
-use crate::listen::Ports;
+use crate::listeners::{Bounds, Listeners, Role, ServeRole, Starts, trusted};
 
 /// A gateway that runs.
 pub struct Gateway {
-    /// The listeners for clients.
-    pub public: Vec<ServerHandle>,
-    /// The listener for operators.
-    pub admin: Option<ServerHandle>,
+    /// Where clients and operators come in.
+    pub listeners: Arc<Listeners>,
     /// The runner.
     pub runner: Runner,
     /// The store.
@@ -63,13 +57,12 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
 pub fn start(
     plan: Plan,
     store: Opened,
-    ports: Ports,
-    certificates: &Certificates,
+    listeners: Arc<Listeners>,
     ambient: Arc<dyn Ambient>,
     reload: Option<Arc<dyn Reload>>,
 ) -> anyhow::Result<Gateway> {
     let options = server_options(&plan);
-    let client_rate = plan.limits.client_rate;
+    let bounds = Bounds::of(&plan);
     let attempts = attempts(&plan);
     let jobs_path = plan.server.jobs_path.clone();
     let public_url = plan.server.public_url.clone();
@@ -91,7 +84,7 @@ pub fn start(
         attempts,
         webhooks,
     });
-    if let Some(base) = reach::base(internal_url, &ports) {
+    if let Some(base) = reach::base(internal_url, listeners.first_tcp()) {
         runner.reports_at(base + &jobs_path);
     }
     let api = raincheck_api::Options {
@@ -103,61 +96,34 @@ pub fn start(
     let api = Arc::new(Api::new(runner.clone(), Arc::clone(&metrics), api));
     let local: Box<dyn Local> = Box::new(JobApi(Arc::clone(&api)));
     let service = Arc::new(Service::new(runner.clone(), gateway, Some(local)));
-    service.set_client_rate(client_rate);
-    certificates.count(&metrics);
-    let front = |one: &Listener| front(one, certificates, &metrics);
-    let fronts = public_fronts(&plan.server, front);
-    let public = ports.public.into_iter().zip(fronts);
-    let public = public
-        .map(|(bound, front)| {
-            Server::start_behind(bound, front, Arc::clone(&service), options.clone())
-        })
-        .collect::<Result<_, _>>()?;
-    let fronts = plan.admin.listen.iter().map(front);
-    let admin = ports.admin.into_iter().zip(fronts).next();
-    let admin = admin
-        .map(|(bound, front)| {
-            Server::start_behind(bound, front, Arc::new(Admin(api)), options.clone())
-        })
-        .transpose()?;
+    let starts = Starts {
+        server: serve(Arc::clone(&service), Arc::new(Admin(api)), options),
+        metrics,
+        per_client: PerClient::new(None),
+        service,
+    };
+    listeners.start(starts, &bounds)?;
     Ok(Gateway {
-        public,
-        admin,
+        listeners,
         runner,
         store,
+    })
+}
+
+/// How listeners are served, by whom they are for.
+fn serve(service: Arc<Service>, admin: Arc<Admin>, options: ServerOptions) -> ServeRole {
+    Box::new(move |role, bound, front| {
+        let options = options.clone();
+        match role {
+            Role::Public => Server::start_behind(bound, front, Arc::clone(&service), options),
+            Role::Admin => Server::start_behind(bound, front, Arc::clone(&admin), options),
+        }
     })
 }
 
 /// Attempts in flight at most, over all routes.
 pub fn attempts(plan: &Plan) -> usize {
     usize::try_from(plan.limits.concurrency).unwrap_or(usize::MAX)
-}
-
-/// What stands between a listener's socket and HTTP.
-fn front(listener: &Listener, certificates: &Certificates, metrics: &Metrics) -> Front {
-    Front {
-        metrics: metrics.listener(&listener.address.to_string()),
-        tls: certificates.of(listener),
-        proxies: listener.proxy_protocol.as_ref().map(trusted),
-        per_client: None,
-    }
-}
-
-/// Those of the listeners for clients, whose connections are counted together.
-fn public_fronts(server: &plan::Server, front: impl Fn(&Listener) -> Front) -> Vec<Front> {
-    let per_client = server.max_connections_per_client.map(PerClient::new);
-    let with_clients = |one| Front {
-        per_client: per_client.clone(),
-        ..front(one)
-    };
-    server.listen.iter().map(with_clients).collect()
-}
-
-fn trusted(peers: &Peers) -> Trusted {
-    Trusted {
-        networks: peers.networks.clone(),
-        unix: peers.unix,
-    }
 }
 
 /// The table of a plan's routes, with the files they answer with. Reads these files.

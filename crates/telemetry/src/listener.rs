@@ -71,6 +71,12 @@ impl ListenerMetrics {
         self.accepted.inc();
     }
 
+    /// It has no certificates any more.
+    pub fn no_certificates(&self) {
+        let listener = self.name.clone();
+        self.expiry.remove(&ListenerLabel { listener });
+    }
+
     /// A connection was ended for what came before HTTP, or for a flood.
     pub fn refused(&self, reason: &'static str) {
         let listener = self.name.clone();

@@ -224,9 +224,15 @@ fn reloaded() -> Value {
         "removed": names("Routes that are gone."),
         "changed": names("Routes that say something else now."),
     }));
+    let listeners = object(json!({
+        "added": names("New listeners, as the config calls them."),
+        "removed": names("Listeners that are gone; their connections go on to their end."),
+        "changed": names("Listeners of which the config says something else now."),
+    }));
     object(json!({
         "reloaded": { "const": true },
         "routes": routes,
+        "listeners": listeners,
         "certificates": object(json!({ "not_loaded": names("Files that were bad.") })),
         "restart": names("Keys whose change needs a restart."),
         "warnings": { "type": "array", "items": reference("Finding") },
@@ -288,6 +294,7 @@ pub(super) fn example_reload() -> Value {
     json!({
         "reloaded": true,
         "routes": { "added": ["exports"], "removed": [], "changed": ["render"] },
+        "listeners": { "added": ["0.0.0.0:8443"], "removed": [], "changed": [] },
         "certificates": { "not_loaded": [] },
         "restart": ["store.path"],
         "warnings": [],

@@ -16,7 +16,7 @@ fn rig(metrics: &Metrics, proxies: Option<Trusted>, max: usize) -> Rig {
     let front = Front {
         metrics: metrics.listener("l"),
         proxies,
-        per_client: NonZeroUsize::new(max).map(PerClient::new),
+        per_client: Some(PerClient::new(NonZeroUsize::new(max))),
         ..Front::default()
     };
     Rig::behind(front, ServerOptions::default())

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::load::warn;
 use super::{CheckArgs, ConfigArgs};
-use crate::certificates::Certificates;
+use crate::certificates;
 use crate::exit::Code;
 use crate::output::Output;
 use crate::wire;
@@ -49,7 +49,7 @@ fn routes(plan: &Plan) -> Vec<Route> {
 
 /// Certificates are read too: they are as much a part of what would start.
 fn certified(plan: Plan) -> anyhow::Result<Plan> {
-    Certificates::load(&plan)?;
+    certificates::check(&plan)?;
     Ok(plan)
 }
 

@@ -10,12 +10,11 @@ use raincheck_config::{Overrides, Plan};
 use raincheck_gateway::server::{Bound, Server, ServerOptions};
 
 use crate::ambient::System;
-use crate::certificates::Certificates;
 use crate::cli::DemoArgs;
 use crate::demo::backend::SlowBackend;
 use crate::demo::client::{self, Story};
 use crate::exit::{Code, Failure};
-use crate::listen::Ports;
+use crate::listeners::{Listeners, Role};
 use crate::output::Output;
 use crate::shutdown::{Signals, Why};
 use crate::wire::{self, Gateway};
@@ -62,20 +61,13 @@ async fn demo(args: DemoArgs, directory: &Scratch, out: Output) -> anyhow::Resul
     )?;
     let store = wire::open(&directory.0.join("data"))?;
     let plan = plan(&args, &upstream, loopback(args.port))?;
-    let ports = Ports::open(&plan, Vec::new()).map_err(|failure| {
+    let listeners = Listeners::open(&plan, Vec::new()).map_err(|failure| {
         Failure::new(
             failure.code,
             format!("{failure}; or try: raincheck demo --port 0"),
         )
     })?;
-    let gateway = wire::start(
-        plan,
-        store,
-        ports,
-        &Certificates::default(),
-        Arc::new(System),
-        None,
-    )?;
+    let gateway = wire::start(plan, store, Arc::new(listeners), Arc::new(System), None)?;
     let told = tell(&gateway, &args, out);
     let stopped = tokio::select! {
         told = told => told.map(|()| args.once),
@@ -106,7 +98,8 @@ fn plan(args: &DemoArgs, upstream: &str, listen: SocketAddr) -> anyhow::Result<P
 
 /// Explains, prints what to paste, and plays a client.
 async fn tell(gateway: &Gateway, args: &DemoArgs, out: Output) -> anyhow::Result<()> {
-    let server = gateway.public.first().context("no listener")?;
+    let public = gateway.listeners.servers(Role::Public);
+    let server = public.first().context("no listener")?;
     let base = format!("http://{}", server.address());
     out.say(format_args!(
         "A backend that takes {} s for each report, and raincheck in front of it.\n\

@@ -14,11 +14,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
 use crate::ambient::System;
-use crate::certificates::Certificates;
 use crate::cli::load::warn;
 use crate::cli::{ConfigArgs, ServeArgs};
 use crate::exit::{Code, Failure};
-use crate::listen::Ports;
+use crate::listeners::{Listeners, Role};
 use crate::output::Output;
 use crate::replace::POST;
 use crate::replace::channel::Channel;
@@ -62,7 +61,6 @@ async fn serve(args: ServeArgs, plan: Plan, out: Output) -> anyhow::Result<Code>
     let origin = Origin::here()?;
     let mut signals = Signals::listen()?;
     let path = plan.store.path.clone();
-    let certificates = Arc::new(Certificates::load(&plan)?);
     let mut predecessor = match take_over {
         true => Predecessor::call(&path).context("the running process cannot be replaced")?,
         false => None,
@@ -74,12 +72,11 @@ async fn serve(args: ServeArgs, plan: Plan, out: Output) -> anyhow::Result<Code>
     let inherited = predecessor
         .as_mut()
         .map(|before| std::mem::take(&mut before.listeners));
-    let ports = Ports::open(&plan, inherited.unwrap_or_default())?;
+    let listeners = Arc::new(Listeners::open(&plan, inherited.unwrap_or_default())?);
     let mut served = Served {
         config,
         plan,
-        certificates,
-        ports,
+        listeners,
         origin,
         out,
     };
@@ -107,8 +104,7 @@ async fn serve(args: ServeArgs, plan: Plan, out: Output) -> anyhow::Result<Code>
 struct Served {
     config: ConfigArgs,
     plan: Plan,
-    certificates: Arc<Certificates>,
-    ports: Ports,
+    listeners: Arc<Listeners>,
     origin: Origin,
     out: Output,
 }
@@ -126,7 +122,7 @@ impl Served {
         let reloader = Arc::new(Reloader::new(
             self.config.clone(),
             plan.clone(),
-            Arc::clone(&self.certificates),
+            Arc::clone(&self.listeners),
             self.out,
         ));
         let mut calls = Calls::listen(&plan.store.path).map_err(|e| no_post(&e))?;
@@ -134,24 +130,22 @@ impl Served {
         let first_route = first_route.map(|route| route.pattern.to_string());
         let again = Arc::clone(&reloader) as Arc<dyn Reload>;
         let tls_reload = plan.server.tls_reload;
-        let ports = self.ports.try_clone()?;
         let gateway = wire::start(
             plan,
             store,
-            ports,
-            &self.certificates,
+            Arc::clone(&self.listeners),
             Arc::new(System),
             Some(again),
         )?;
         if let Some(predecessor) = predecessor {
-            predecessor.serve(&gateway, self.ports.names());
+            predecessor.serve(&self.listeners.served()?);
         }
         notify(&format!("READY=1\nMAINPID={}", std::process::id()));
         ready(&gateway, first_route.as_deref(), self.out)?;
         let why = tokio::select! {
             why = gateway.until_stopped(signals) => why,
             never = reloader.run(hangups, &gateway.runner) => match never {},
-            never = self.certificates.watch(tls_reload) => match never {},
+            never = self.listeners.watch(tls_reload) => match never {},
             why = self.replaced(&gateway, &mut calls, grace) => why,
         };
         drop(calls);
@@ -169,7 +163,7 @@ impl Served {
         }
         notify("STOPPING=1");
         // As long as anybody has them open, the kernel takes connections that nobody serves.
-        self.ports.close();
+        self.listeners.close();
         gateway.stop(grace, &why, signals).await;
         Ok(Some(match why {
             Why::StoreFailed(_) => Code::StoreFailed,
@@ -188,7 +182,7 @@ impl Served {
                     continue;
                 }
             };
-            let outcome = make_way(gateway, &self.ports, channel, grace).await;
+            let outcome = make_way(gateway, channel, grace).await;
             let told = asker.take();
             match outcome {
                 Outcome::Replaced(pid) => {
@@ -233,15 +227,13 @@ fn tell(who: Option<Arc<Channel>>, outcome: Result<u64, &str>) {
 
 /// Says that requests are welcome, and what to try next.
 fn ready(gateway: &Gateway, route: Option<&str>, out: Output) -> anyhow::Result<()> {
-    let listen: Vec<String> = gateway
-        .public
+    let public = gateway.listeners.servers(Role::Public);
+    let operators = gateway.listeners.servers(Role::Admin);
+    let listen: Vec<String> = public
         .iter()
         .map(|server| server.address().to_string())
         .collect();
-    let admin = gateway
-        .admin
-        .as_ref()
-        .map(|server| server.address().to_string());
+    let admin = operators.first().map(|server| server.address().to_string());
     if out.is_json() {
         return out.document(&json!({
             "event": "ready",
@@ -255,13 +247,13 @@ fn ready(gateway: &Gateway, route: Option<&str>, out: Output) -> anyhow::Result<
         "raincheck {} is ready on {at}",
         env!("CARGO_PKG_VERSION")
     ));
-    if let Some(admin) = &gateway.admin {
+    if let Some(admin) = operators.first() {
         let (options, url) = reached(admin);
         out.say(format_args!(
             "  admin:  {options}{url} (jobs, health, metrics)"
         ));
     }
-    if let (Some(server), Some(route)) = (gateway.public.first(), route) {
+    if let (Some(server), Some(route)) = (public.first(), route) {
         let (options, url) = reached(server);
         out.say(format_args!(
             "  try:    curl -i {options}{url}    (first route: {route})"

@@ -10,7 +10,7 @@ use crate::exit::{Code, Failure};
 const FIRST: usize = 3;
 
 /// Sockets that were passed.
-pub(super) struct Passed {
+pub struct Passed {
     sockets: ListenFd,
     /// The name of each, where it has one, and whether it was taken.
     names: Vec<(Option<String>, bool)>,
@@ -18,7 +18,7 @@ pub(super) struct Passed {
 
 impl Passed {
     /// What was passed to this process.
-    pub(super) fn from_environment() -> Self {
+    pub fn from_environment() -> Self {
         // Read first: the names may be gone once the sockets are known.
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let sockets = ListenFd::from_env();
@@ -31,7 +31,7 @@ impl Passed {
     }
 
     /// Takes the socket with this name or number. Of several with one name, the first that is left.
-    pub(super) fn take(&mut self, name: &str, key: &str) -> Result<Bound, Failure> {
+    pub fn take(&mut self, name: &str, key: &str) -> Result<Bound, Failure> {
         let refused = |why: String| {
             Failure::new(
                 Code::PortInUse,
@@ -75,7 +75,7 @@ impl Passed {
     }
 
     /// Refuses to run with sockets that nobody would ever be accepted from.
-    pub(super) fn refuse_rest(&self) -> Result<(), Failure> {
+    pub fn refuse_rest(&self) -> Result<(), Failure> {
         let Some(index) = self.names.iter().position(|(_, taken)| !taken) else {
             return Ok(());
         };

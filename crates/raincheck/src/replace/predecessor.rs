@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use raincheck_core::limits::CLIENT_LAST_REQUEST_WAIT;
-use raincheck_gateway::server::{Heir, ServerHandle};
+use raincheck_gateway::server::Heir;
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::channel::{Channel, Message, PROTOCOL, Post};
 use super::{PATIENCE, PAUSE, POST};
-use crate::listen::Ports;
+use crate::listeners::Served;
 use crate::wire::Gateway;
 
 /// How long connections may take to notice that they are handed over: what they read until then is
@@ -141,17 +141,27 @@ pub enum Outcome {
     Orphaned(String),
 }
 
-/// Makes way for a successor. `ports` are the listeners, as they are to be passed on. Dropped before
-/// the store is closed, as by a signal to stop, it leaves a gateway that rests.
-pub async fn make_way(
-    gateway: &Gateway,
-    ports: &Ports,
-    channel: Channel,
-    grace: Duration,
-) -> Outcome {
+/// Makes way for a successor. Dropped before the store is closed, as by a signal to stop, it leaves
+/// a gateway that rests.
+pub async fn make_way(gateway: &Gateway, channel: Channel, grace: Duration) -> Outcome {
+    // What is passed on must be what serves.
+    gateway.listeners.freeze("another process takes over");
+    let outcome = pass_on(gateway, channel, grace).await;
+    if let Outcome::Kept(_) = &outcome {
+        gateway.listeners.thaw();
+    }
+    outcome
+}
+
+async fn pass_on(gateway: &Gateway, channel: Channel, grace: Duration) -> Outcome {
     let channel = Arc::new(channel);
-    let prepared = match show(&channel, ports).await {
-        Ok(message) => message,
+    let shown = async {
+        let served = gateway.listeners.served()?;
+        let prepared = show(&channel, &served).await?;
+        io::Result::Ok((served, prepared))
+    };
+    let (served, prepared) = match shown.await {
+        Ok(shown) => shown,
         Err(error) => {
             let why = format!("the new process did not get ready: {error}");
             tracing::error!(%why, "not replaced");
@@ -177,7 +187,7 @@ pub async fn make_way(
     let since = Instant::now();
     // Attempts that did not end within the grace period will not end within the pause either.
     let patience = if running == 0 { PAUSE } else { PAUSE / 10 };
-    let gone = cut(gateway, ports, &channel, patience).await;
+    let gone = cut(gateway, served, &channel, patience).await;
     if let Err(error) = &gone {
         tracing::error!(%error, "the store did not close cleanly");
     }
@@ -185,13 +195,13 @@ pub async fn make_way(
         let channel = Arc::clone(&channel);
         blocking(move || channel.say(&json!({ "kind": "yours" }), None)).await
     };
-    let served = match told {
+    let answered = match told {
         Ok(()) => answer
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::UnexpectedEof.into())),
         Err(error) => Err(error),
     };
-    match served {
+    match answered {
         Ok(message) if message.kind() == "serving" => {
             tracing::info!(pid, running, pause = ?since.elapsed(), "replaced; what is relayed here goes on to its end");
             Outcome::Replaced(pid)
@@ -208,10 +218,10 @@ pub async fn make_way(
 }
 
 /// Shows the listeners, and waits until the successor is ready for them.
-async fn show(channel: &Arc<Channel>, ports: &Ports) -> io::Result<Message> {
-    for (name, socket) in ports.named() {
-        let says = json!({ "kind": "listener", "name": name });
-        channel.say(&says, Some(socket.as_fd()))?;
+async fn show(channel: &Arc<Channel>, served: &[Served]) -> io::Result<Message> {
+    for one in served {
+        let says = json!({ "kind": "listener", "name": one.name });
+        channel.say(&says, Some(one.bound.as_fd()))?;
     }
     channel.say(&json!({ "kind": "all" }), None)?;
     let channel = Arc::clone(channel);
@@ -221,7 +231,7 @@ async fn show(channel: &Arc<Channel>, ports: &Ports) -> io::Result<Message> {
 /// Stops accepting, passes on idle connections, and lets go of the store.
 async fn cut(
     gateway: &Gateway,
-    ports: &Ports,
+    served: Vec<Served>,
     channel: &Arc<Channel>,
     patience: Duration,
 ) -> Result<(), raincheck_store::Error> {
@@ -237,10 +247,9 @@ async fn cut(
         }
     });
     let hand_over = |secure: bool| {
-        let named = ports.named().zip(servers(gateway));
-        for ((name, _), server) in named.filter(|(_, server)| server.is_secure() == secure) {
-            let (given, name) = (given.clone(), name.to_owned());
-            server.hand_over(Heir::new(move |socket| {
+        for one in served.iter().filter(|one| one.server.is_secure() == secure) {
+            let (given, name) = (given.clone(), one.name.clone());
+            one.server.hand_over(Heir::new(move |socket| {
                 _ = given.send((name.clone(), socket));
             }));
         }
@@ -248,7 +257,8 @@ async fn cut(
     // TLS cannot be passed on: its clients get a moment for a last request, while that can still be
     // served in every mode.
     hand_over(true);
-    if servers(gateway).any(|server| server.is_secure() && server.connections() > 0) {
+    let open = |one: &Served| one.server.is_secure() && one.server.connections() > 0;
+    if served.iter().any(open) {
         tokio::time::sleep(CLIENT_LAST_REQUEST_WAIT).await;
     }
     hand_over(false);
@@ -265,11 +275,6 @@ async fn cut(
         );
     }
     gateway.store.close().await
-}
-
-/// All servers, in the order in which both processes count them.
-pub fn servers(gateway: &Gateway) -> impl Iterator<Item = &ServerHandle> {
-    gateway.public.iter().chain(&gateway.admin)
 }
 
 /// What the other side says next.

@@ -10,9 +10,9 @@ use raincheck_store_local::OpenError;
 use serde_json::json;
 
 use super::channel::{Channel, FOR_EVER, PROTOCOL};
-use super::predecessor::servers;
 use super::{PATIENCE, POST};
-use crate::wire::{self, Gateway, Opened};
+use crate::listeners::Served;
+use crate::wire::{self, Opened};
 
 /// How long a lock may still be held by a process that has gone.
 const LOCK: Duration = Duration::from_secs(10);
@@ -99,12 +99,11 @@ impl Predecessor {
     }
 
     /// Says that we serve, and goes on to take connections until there are no more.
-    pub fn serve(self, gateway: &Gateway, names: &[String]) {
-        let servers: Vec<_> = names
+    pub fn serve(self, served: &[Served]) {
+        let servers = served
             .iter()
-            .cloned()
-            .zip(servers(gateway).cloned())
-            .collect();
+            .map(|one| (one.name.clone(), one.server.clone()));
+        let servers: Vec<_> = servers.collect();
         // The clients of a listener that is no more are closed.
         let adopt = move |listener: &str, socket| {
             if let Some((_, server)) = servers.iter().find(|(name, _)| name == listener) {

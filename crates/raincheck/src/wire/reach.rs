@@ -2,16 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::listen::Ports;
-
 /// Scheme and authority under which upstreams find this gateway; none where it listens on nothing
 /// but Unix sockets and the operator said nothing.
-pub(super) fn base(said: Option<String>, ports: &Ports) -> Option<String> {
-    let mut tcp = ports
-        .public
-        .iter()
-        .filter_map(|bound| bound.address().tcp());
-    said.or_else(|| Some(format!("http://{}", guess(tcp.next()?))))
+pub(super) fn base(said: Option<String>, first_tcp: Option<SocketAddr>) -> Option<String> {
+    said.or_else(|| Some(format!("http://{}", guess(first_tcp?))))
 }
 
 /// Somebody who listens everywhere listens on loopback too.

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use raincheck_api::{Refused, Reload};
-use raincheck_config::plan::{Admin, Format, Limits, Log, Server, Store, Webhooks};
+use raincheck_config::plan::{Address, Admin, Format, Limits, Log, Server, Store, Webhooks};
 use raincheck_config::{Errors, Plan};
 use raincheck_core::egress::Rules;
 use raincheck_core::route::{Route, RouteTable};
@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 
-use crate::certificates::Certificates;
 use crate::cli::ConfigArgs;
 use crate::cli::load::warn;
+use crate::listeners::{Bounds, Change, Changed, Listeners};
 use crate::output::Output;
 use crate::report::report;
 use crate::wire;
@@ -29,7 +29,7 @@ pub struct Reloader {
     config: ConfigArgs,
     /// The plan this process was started with; what needs a restart stays as it says.
     started: Plan,
-    certificates: Arc<Certificates>,
+    listeners: Arc<Listeners>,
     out: Output,
     /// One reload at a time: of two at once, the later one is the last in all of it.
     turn: Mutex<()>,
@@ -39,6 +39,7 @@ pub struct Reloader {
 struct Done {
     plan: Plan,
     routes: Difference,
+    listeners: Changed,
     /// What is wrong with certificate files: the old ones stay.
     certificates: Vec<String>,
     /// Keys that say something else now and hold until a restart.
@@ -47,18 +48,13 @@ struct Done {
 
 impl Reloader {
     /// For the process that was started with this.
-    pub fn new(
-        config: ConfigArgs,
-        started: Plan,
-        certificates: Arc<Certificates>,
-        out: Output,
-    ) -> Self {
+    pub fn new(config: ConfigArgs, started: Plan, listeners: Arc<Listeners>, out: Output) -> Self {
         // Where log lines are for programs, mistakes are too.
         let json = out.is_json() || started.log.format == Format::Json;
         Self {
             config,
             started,
-            certificates,
+            listeners,
             out: Output::new(json),
             turn: Mutex::new(()),
         }
@@ -81,12 +77,16 @@ impl Reloader {
     /// All of the new config, or nothing where anything at all is wrong. Says either.
     async fn apply(&self, runner: &Runner) -> anyhow::Result<Done> {
         let _turn = self.turn.lock().await;
-        let loaded = self.load().await.inspect_err(|error| {
-            report(error, None, self.out);
-            tracing::error!("not reloaded: the config is wrong; the routes stay as they are");
+        let loaded = self.load().await.and_then(|(plan, table, change)| {
+            let listeners = self.listeners.commit(change)?;
+            Ok((plan, table, listeners))
         });
-        let (plan, table) = loaded?;
+        let (plan, table, listeners) = loaded.inspect_err(|error| {
+            report(error, None, self.out);
+            tracing::error!("not reloaded: everything stays as it was");
+        })?;
         warn(&plan, self.out);
+        self.listeners.bound(&Bounds::of(&plan));
         let routes = Difference::between(&runner.routes(), &table);
         runner.bound_attempts(wire::attempts(&plan));
         runner.reload(table);
@@ -96,7 +96,16 @@ impl Reloader {
             changed,
         } = &routes;
         tracing::info!(?added, ?removed, ?changed, "reloaded the routes");
-        let certificates = self.certificates.reload().await;
+        self.listeners.settled().await;
+        if !listeners.is_nothing() {
+            let Changed {
+                added,
+                removed,
+                changed,
+            } = &listeners;
+            tracing::info!(?added, ?removed, ?changed, "reloaded the listeners");
+        }
+        let certificates = self.listeners.load_certificates().await;
         let restart = settled(&self.started, &plan);
         if !restart.is_empty() {
             tracing::warn!(keys = ?restart, "these differ from the start and need a restart");
@@ -104,18 +113,22 @@ impl Reloader {
         Ok(Done {
             plan,
             routes,
+            listeners,
             certificates,
             restart,
         })
     }
 
-    async fn load(&self) -> anyhow::Result<(Plan, RouteTable)> {
+    /// All of it that may be wrong or slow, with nothing changed yet.
+    async fn load(&self) -> anyhow::Result<(Plan, RouteTable, Change)> {
         let config = self.config.clone();
+        let listeners = Arc::clone(&self.listeners);
         // Files may be slow, and exchanges go on meanwhile.
         let loaded = tokio::task::spawn_blocking(move || {
             let plan = config.load()?;
             let routes = wire::table(plan.routes.clone())?;
-            anyhow::Ok((plan, routes))
+            let change = listeners.prepare(&plan)?;
+            anyhow::Ok((plan, routes, change))
         });
         loaded.await?
     }
@@ -142,9 +155,13 @@ impl Done {
             removed,
             changed,
         } = &self.routes;
+        let listeners = &self.listeners;
         json!({
             "reloaded": true,
             "routes": { "added": added, "removed": removed, "changed": changed },
+            "listeners": {
+                "added": listeners.added, "removed": listeners.removed, "changed": listeners.changed,
+            },
             "certificates": { "not_loaded": self.certificates },
             "restart": self.restart,
             "warnings": self.plan.warnings,
@@ -190,25 +207,19 @@ impl Difference {
 
 /// The keys that say something else now but hold until the process ends.
 fn settled(started: &Plan, now: &Plan) -> Vec<&'static str> {
-    let Admin { listen } = &now.admin;
+    // Reloaded with the routes, as are bounds of what comes in.
+    let Admin { listen: _ } = &now.admin;
     let Store { path } = &now.store;
     let Log { level, format } = &now.log;
-    // Reloaded with the routes.
     let Limits {
         concurrency: _,
-        client_rate,
-        requests,
+        client_rate: _,
+        requests: _,
     } = &now.limits;
     let others = [
-        ("admin.listen", *listen == started.admin.listen),
         ("store.path", *path == started.store.path),
         ("log.level", *level == started.log.level),
         ("log.format", *format == started.log.format),
-        (
-            "limits.client_rate",
-            *client_rate == started.limits.client_rate,
-        ),
-        ("limits.requests", *requests == started.limits.requests),
     ];
     let all = server(&started.server, &now.server)
         .into_iter()
@@ -251,14 +262,15 @@ fn webhooks(was: &Webhooks, now: &Webhooks) -> [(&'static str, bool); 11] {
 }
 
 /// Every key of the section, and whether it says the same.
-fn server(was: &Server, now: &Server) -> [(&'static str, bool); 16] {
+fn server(was: &Server, now: &Server) -> [(&'static str, bool); 14] {
     let Server {
-        listen,
+        listen: _,
         // What it presets is in the routes.
         behind: _,
         jobs_path,
         public_url,
-        internal_url,
+        // See `reached_alike`.
+        internal_url: _,
         trusted_proxies: proxies,
         grace,
         header_timeout: header,
@@ -268,15 +280,14 @@ fn server(was: &Server, now: &Server) -> [(&'static str, bool); 16] {
         write_timeout: write,
         keep_alive,
         max_connections: connections,
-        max_connections_per_client: per_client,
+        max_connections_per_client: _,
         max_request_head: head,
         cors,
     } = now;
     [
-        ("server.listen", *listen == was.listen),
         ("server.jobs_path", *jobs_path == was.jobs_path),
         ("server.public_url", *public_url == was.public_url),
-        ("server.internal_url", *internal_url == was.internal_url),
+        ("server.internal_url", reached_alike(was, now)),
         ("server.trusted_proxies", *proxies == was.trusted_proxies),
         ("server.grace", *grace == was.grace),
         ("server.header_timeout", *header == was.header_timeout),
@@ -292,13 +303,22 @@ fn server(was: &Server, now: &Server) -> [(&'static str, bool); 16] {
             "server.max_connections",
             *connections == was.max_connections,
         ),
-        (
-            "server.max_connections_per_client",
-            *per_client == was.max_connections_per_client,
-        ),
         ("server.max_request_head", *head == was.max_request_head),
         ("server.cors", *cors == was.cors),
     ]
+}
+
+/// Whether backends are to reach us where they did: without a word of the operator, that is the
+/// first TCP port for clients.
+fn reached_alike(was: &Server, now: &Server) -> bool {
+    let tcp = |server: &Server| {
+        let mut addresses = server.listen.iter().map(|one| one.address.clone());
+        addresses.find(|address| matches!(address, Address::Tcp(_)))
+    };
+    match (&was.internal_url, &now.internal_url) {
+        (None, None) => tcp(was) == tcp(now),
+        (was, now) => was == now,
+    }
 }
 
 #[cfg(test)]
@@ -389,6 +409,17 @@ mod tests {
         concurrency = 7
     "#;
 
+    /// Those that a reload changes.
+    const LIVE: [&str; 7] = [
+        "server.behind",
+        "server.listen",
+        "server.max_connections_per_client",
+        "admin.listen",
+        "limits.concurrency",
+        "limits.client_rate",
+        "limits.requests",
+    ];
+
     #[test]
     fn every_key_that_needs_a_restart_is_named() {
         let (was, now) = (
@@ -413,7 +444,7 @@ mod tests {
                 !inner && !key.section.is_optional()
             })
             .map(|key| format!("{}.{}", key.section.as_str(), key.name))
-            .filter(|key| !["server.behind", "limits.concurrency"].contains(&key.as_str()));
+            .filter(|key| !LIVE.contains(&key.as_str()));
         assert_eq!(settled(&was, &now), keys.collect::<Vec<_>>());
     }
 }
