@@ -68,8 +68,7 @@ fn listeners(server: &server::Written, findings: &mut Findings) {
                     Code::Conflict,
                     format!("{address} is taken by an earlier address"),
                 )
-                .at(&given.at)
-                .key(&given.key),
+                .about(given),
             );
         }
     }
@@ -138,8 +137,7 @@ fn loops(
         );
         findings.push(
             Finding::error(Code::Conflict, message)
-                .at(&given.at)
-                .key(&given.key)
+                .about(given)
                 .related(
                     server.listen.as_ref().map(|given| &given.at),
                     "it listens here",

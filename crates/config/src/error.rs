@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use crate::section::Given;
 use crate::tree::Origin;
 
 /// A text in which something was said: the file, a variable or a flag.
@@ -136,6 +137,11 @@ impl Finding {
         self.place = Some(origin.place());
         self.at = Some(origin.clone());
         self
+    }
+
+    /// Names a value that somebody gave: its place and its key.
+    pub(crate) fn about<T>(self, given: &Given<T>) -> Self {
+        self.at(&given.at).key(&given.key)
     }
 
     pub(crate) fn at_option(self, origin: Option<&Origin>) -> Self {

@@ -85,9 +85,7 @@ impl Listener {
 }
 
 fn no_effect<T>(message: &str, given: &Given<T>) -> Finding {
-    Finding::warning(Code::NoEffect, message)
-        .at(&given.at)
-        .key(&given.key)
+    Finding::warning(Code::NoEffect, message).about(given)
 }
 
 /// `tls` of a listener: nothing if it has none, and none in it if something is wrong.

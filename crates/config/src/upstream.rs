@@ -95,9 +95,7 @@ impl Upstreams {
         let Some(name) = name else { return };
         if let Some((first, _)) = self.0.iter().find(|(other, _)| other.value == name.value) {
             let message = format!("there are two upstreams named '{}'", name.value);
-            let finding = Finding::error(Code::Conflict, message)
-                .at(&name.at)
-                .key(&name.key);
+            let finding = Finding::error(Code::Conflict, message).about(&name);
             findings.push(finding.related(Some(&first.at), "the earlier upstream"));
         }
         let members = servers.and_then(|servers| members(servers, weights, findings));
@@ -140,8 +138,7 @@ impl Upstreams {
             }
             let message = format!("there is no [[upstream]] named '{name}'");
             let finding = Finding::error(Code::BadValue, message)
-                .at(&given.at)
-                .key(&given.key)
+                .about(given)
                 .nearest(keys::nearest(name, known()));
             findings.push(finding.help("a URL begins with http:// or https://"));
         }
@@ -172,9 +169,7 @@ fn members(
     {
         let found = weights.value.len();
         let message = format!("there are {count} servers and {found} weights");
-        let finding = Finding::error(Code::Conflict, message)
-            .at(&weights.at)
-            .key(&weights.key);
+        let finding = Finding::error(Code::Conflict, message).about(weights);
         findings.push(finding.related(Some(&servers.at), "the servers"));
         return None;
     }

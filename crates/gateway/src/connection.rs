@@ -13,7 +13,6 @@ pub(crate) mod socket;
 pub(crate) mod stream;
 mod streams;
 mod takeover;
-mod tracked;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,6 +25,7 @@ use raincheck_core::problem::ProblemCode;
 
 use crate::accept::Serve;
 use crate::drain::Wish;
+use crate::holding::Holding;
 use crate::refusals;
 use crate::server::{Abort, Handler, Peer, Shared};
 use arriving::{Arriving, Prospect};
@@ -34,7 +34,6 @@ use pulse::{Flight, Pulse};
 use sniff::{Protocol, Sniffed};
 use socket::Wire;
 use stream::Raw;
-use tracked::Tracked;
 
 /// What an ended flood of HTTP/2 frames is called in metrics and logs.
 const FLOOD: &str = "flood";
@@ -174,7 +173,8 @@ impl<H: Handler> Served<H> {
         &self,
         mut request: Request<Incoming>,
         stream: Option<Box<takeover::Stream>>,
-    ) -> impl Future<Output = Result<Response<Tracked<H::Body>>, Abort>> + Send + use<H> {
+    ) -> impl Future<Output = Result<Response<Holding<H::Body, Flight>>, Abort>> + Send + use<H>
+    {
         let handler = Arc::clone(&self.handler);
         let pulse = Arc::clone(&self.pulse);
         let peer = Arc::clone(&self.peer);
@@ -195,7 +195,7 @@ impl<H: Handler> Served<H> {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }
-            Ok(response.map(|body| Tracked::new(body, flight)))
+            Ok(response.map(|body| Holding::new(body, flight)))
         }
     }
 }

@@ -19,6 +19,7 @@ mod forward;
 pub mod fuzzing;
 mod guard;
 mod heir;
+mod holding;
 mod host;
 mod intake;
 mod keepalive;
@@ -43,7 +44,8 @@ mod trusted;
 mod tunnel;
 mod upgrade;
 
-pub use load::Counted;
+pub use holding::Holding;
+pub use load::Admitted;
 pub use options::Options;
 pub use per_client::PerClient;
 pub use tls::{CertificateFiles, Tls, TlsError, TlsFiles};

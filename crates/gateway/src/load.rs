@@ -4,14 +4,10 @@
 //! long as its client waits; a job whose client has its ticket does not. The job API is neither
 //! counted nor shed: whoever has a ticket is to learn what became of it.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
 use raincheck_core::problem::{Problem, ProblemCode};
 use raincheck_telemetry::RequestMetrics;
 
@@ -27,7 +23,7 @@ pub(crate) struct Load {
 
 /// A request that may be served; it is in flight until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Admitted(Arc<Load>);
+pub struct Admitted(Arc<Load>);
 
 impl Load {
     /// At most `max` requests at once.
@@ -57,40 +53,5 @@ impl Load {
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.0.counted.ended();
-    }
-}
-
-pin_project_lite::pin_project! {
-    /// The body of an answer; its request is in flight until this is dropped.
-    pub struct Counted<B> {
-        #[pin]
-        body: B,
-        admitted: Option<Admitted>,
-    }
-}
-
-impl<B> Counted<B> {
-    pub(crate) fn new(body: B, admitted: Option<Admitted>) -> Self {
-        Self { body, admitted }
-    }
-}
-
-impl<B: Body<Data = Bytes>> Body for Counted<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        self.project().body.poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -23,8 +23,9 @@ use tokio::time::Instant;
 
 use crate::clients::Clients;
 use crate::dedup::{self, Beginners, Wait};
+use crate::holding::Holding;
 use crate::intake;
-use crate::load::{Admitted, Counted, Load};
+use crate::load::{Admitted, Load};
 use crate::options::Options;
 use crate::rewrite::{ByItself, Edge};
 use crate::server::{Abort, Arriving, Handler, Peer};
@@ -323,13 +324,13 @@ fn route(routes: &RouteTable, parts: &Parts, host: &str) -> Result<Arc<Route>, P
 }
 
 impl Handler for Service {
-    type Body = Counted<Payload>;
+    type Body = Holding<Payload, Option<Admitted>>;
 
     async fn handle(
         &self,
         mut request: Request<Arriving>,
         peer: Arc<Peer>,
-    ) -> Result<Response<Counted<Payload>>, Abort> {
+    ) -> Result<Response<Self::Body>, Abort> {
         let unfolded = upgrade::unfold(&mut request, &**self.runner.ambient());
         let method = request.method().clone();
         let above_guard = (request.version() == Version::HTTP_2).then(|| peer.clone());
@@ -358,7 +359,7 @@ impl Handler for Service {
             response = edge.finish(response);
         }
         let response = replay::fit(response, &method);
-        Ok(response.map(|payload| Counted::new(payload, admitted)))
+        Ok(response.map(|payload| Holding::new(payload, admitted)))
     }
 
     fn refused(&self, problem: ProblemCode) {

@@ -130,7 +130,7 @@ fn switched(
     let Switch {
         mut head,
         protocol,
-        stream,
+        mut stream,
     } = switch;
     let broken = |detail| Err(Problem::new(ProblemCode::UpstreamBroken, detail));
     let protocol = match protocol.as_ref().map(HeaderValue::to_str) {
@@ -144,7 +144,8 @@ fn switched(
     let idle = route.upgrade_idle;
     let tunnel = Tunnel::new(route, &protocol, client, metrics);
     take_over(&mut response, &protocol, move |io| async move {
-        let end = copy(io, stream, idle, |way, bytes| tunnel.passed(way, bytes)).await;
+        let passed = |way, bytes| tunnel.passed(way, bytes);
+        let end = copy(io, stream.io(), idle, passed).await;
         tunnel.ended(&end);
     });
     Ok(response)

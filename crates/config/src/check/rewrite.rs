@@ -26,8 +26,7 @@ fn prefix(written: &Written, route: &Route, findings: &mut Findings) {
         );
         findings.push(
             Finding::error(Code::Conflict, message)
-                .at(&given.at)
-                .key(&given.key)
+                .about(given)
                 .related(written.pattern.as_ref().map(|g| &g.at), "what it matches")
                 .help("let `match` begin with the segments that come off, written the same"),
         );
@@ -47,17 +46,12 @@ fn answers(written: &Written, route: &Route, findings: &mut Findings) {
     }
     if let (Some(Err(error)), Some(to)) = (redirect.resolve(&route.pattern), &redirect.to) {
         let message = format!("bad value for `to`: {error}");
-        findings.push(
-            Finding::error(Code::BadValue, message)
-                .at(&to.at)
-                .key(&to.key),
-        );
+        findings.push(Finding::error(Code::BadValue, message).about(to));
     }
     if let (Some(body), Some(file)) = (&respond.body, &respond.file) {
         findings.push(
             Finding::error(Code::Conflict, "an answer has either a `body` or a `file`")
-                .at(&file.at)
-                .key(&file.key)
+                .about(file)
                 .related(Some(&body.at), "the body"),
         );
     }
@@ -83,8 +77,7 @@ pub(super) fn cors(cors: &WrittenCors, findings: &mut Findings) {
         let message = "no browser sends credentials where every origin is let in";
         findings.push(
             Finding::error(Code::Conflict, message)
-                .at(&credentials.at)
-                .key(&credentials.key)
+                .about(credentials)
                 .related(Some(&origins.at), "every origin")
                 .help("name the origins"),
         );
@@ -103,8 +96,7 @@ fn tickets(written: &Written, route: &Route, jobs: &WrittenCors, findings: &mut 
         );
         findings.push(
             Finding::warning(Code::Conflict, message)
-                .at(&origins.at)
-                .key(&origins.key)
+                .about(origins)
                 .help("give [server] the same `cors`: it is for the job API"),
         );
     }

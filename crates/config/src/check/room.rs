@@ -25,8 +25,8 @@ pub(super) fn check(written: &Written, route: &Route, findings: &mut Findings) {
             route.name, route.concurrency
         );
         let help = "set `connections` of its [[upstream]]: it holds for each server";
-        let finding = Finding::warning(Code::Conflict, message).at(&given.at);
-        findings.push(finding.key(&given.key).help(help));
+        let finding = Finding::warning(Code::Conflict, message).about(given);
+        findings.push(finding.help(help));
     }
 }
 

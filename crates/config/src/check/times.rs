@@ -96,10 +96,7 @@ fn hold_in_time(written: &Written, route: &Route, findings: &mut Findings) {
 fn place_hold(finding: Finding, written: &Written, other: Option<&Origin>) -> Finding {
     let key = format!("{}.hold", written.shown);
     match &written.hold {
-        Some(hold) => finding
-            .at(&hold.at)
-            .key(&hold.key)
-            .related(other, "the other time"),
+        Some(hold) => finding.about(hold).related(other, "the other time"),
         None => finding
             .at_option(other.or(written.header.as_ref()))
             .key(key),
@@ -127,8 +124,7 @@ fn hold_before_edge(
         let safe = show_duration(edge.hold());
         findings.push(
             Finding::warning(Code::Conflict, message)
-                .at(&hold.at)
-                .key(&hold.key)
+                .about(hold)
                 .related(Some(&behind.at), "what stands in front")
                 .help(format!(
                     "leave `hold` out for {safe}, or raise the edge's own timeout and drop `behind`"
@@ -144,8 +140,7 @@ fn hold_before_edge(
         );
         findings.push(
             Finding::warning(Code::Conflict, message)
-                .at(&until.at)
-                .key(&until.key)
+                .about(until)
                 .related(Some(&behind.at), "what stands in front")
                 .help("say hold_until = \"complete\", or leave it out"),
         );
@@ -192,8 +187,7 @@ fn phases(written: &Written, route: &Route, findings: &mut Findings) {
     if let Some(connect) = longer(written.connect_timeout.as_ref(), whole) {
         findings.push(
             Finding::error(Code::Conflict, "`connect_timeout` is longer than `timeout`")
-                .at(&connect.at)
-                .key(&connect.key)
+                .about(connect)
                 .related(
                     written.timeout.as_ref().map(|given| &given.at),
                     "the whole attempt",
@@ -208,8 +202,7 @@ fn phases(written: &Written, route: &Route, findings: &mut Findings) {
                 Code::NoEffect,
                 "`idle_timeout` has no effect: `timeout` ends first",
             )
-            .at(&idle.at)
-            .key(&idle.key)
+            .about(idle)
             .related(
                 written.timeout.as_ref().map(|given| &given.at),
                 "the whole attempt",
@@ -224,8 +217,7 @@ fn phases(written: &Written, route: &Route, findings: &mut Findings) {
                 Code::Conflict,
                 "no attempt gets its whole `timeout`: `deadline` ends first",
             )
-            .at(&timeout.at)
-            .key(&timeout.key)
+            .about(timeout)
             .related(Some(&deadline.at), "the whole job"),
         );
     }
@@ -241,8 +233,7 @@ fn backoff(written: &Written, findings: &mut Findings) {
     {
         findings.push(
             Finding::error(Code::Conflict, "`backoff` is longer than `max_backoff`")
-                .at(&first.at)
-                .key(&first.key)
+                .about(first)
                 .related(Some(&longest.at), "the longest wait"),
         );
     }

@@ -78,8 +78,7 @@ impl Reached {
         let (cert, key) = (&self.client_cert, &self.client_key);
         if let (Some(given), None) | (None, Some(given)) = (cert, key) {
             let message = "a client certificate needs `client_cert` and `client_key`";
-            let finding = Finding::error(Code::Missing, message).at(&given.at);
-            findings.push(finding.key(&given.key));
+            findings.push(Finding::error(Code::Missing, message).about(given));
         }
         let https = |member: &Member| member.upstream.scheme == Scheme::Https;
         if members.iter().any(https) {

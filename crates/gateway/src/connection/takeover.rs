@@ -1,9 +1,7 @@
 //! Requests after which a connection, or a stream of HTTP/2, may go on in another protocol.
 
-use std::io;
-use std::pin::Pin;
+use std::io::Cursor;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use http::{Method, Request, Response, StatusCode, Version};
@@ -11,7 +9,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use raincheck_core::upgrade;
 use raincheck_exchange::upgrade::{Asked, Takeover, Upgraded};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{self, AsyncReadExt};
 use tokio_util::sync::CancellationToken;
 
 use super::drive::End;
@@ -125,73 +123,12 @@ pub(super) async fn run<S: Wire>(
         // The answer came before the end of the request: nobody knows what the bytes are.
         return End::Done;
     };
-    let io = Rewound {
-        early,
-        given: 0,
-        inner: socket,
-    };
+    let (read, write) = io::split(socket);
+    let io = io::join(Cursor::new(early).chain(read), write);
     let upgraded = Upgraded::new(io, shared.switch.leaving());
     let running = takeover.clone().run(upgraded);
     tokio::select! {
         () = running => End::Done,
         () = shared.switch.reached(Wish::Cut) => End::Cut,
-    }
-}
-
-/// A socket of which some bytes were read already.
-#[derive(Debug)]
-struct Rewound<S> {
-    early: Vec<u8>,
-    given: usize,
-    inner: S,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let rest = self.early.get(self.given..).unwrap_or_default();
-        if rest.is_empty() {
-            return Pin::new(&mut self.inner).poll_read(cx, buf);
-        }
-        let count = rest.len().min(buf.remaining());
-        buf.put_slice(rest.get(..count).unwrap_or_default());
-        self.given += count;
-        if self.given == self.early.len() {
-            (self.early, self.given) = (Vec::new(), 0);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }

@@ -27,11 +27,7 @@ pub(super) fn check(
     if let Some(interval) = interval.filter(|given| given.value.0 < KEEPALIVE_INTERVAL_MIN) {
         let least = show_duration(KEEPALIVE_INTERVAL_MIN);
         let message = format!("`keepalive_interval` is shorter than {least}");
-        findings.push(
-            Finding::error(Code::Conflict, message)
-                .at(&interval.at)
-                .key(&interval.key),
-        );
+        findings.push(Finding::error(Code::Conflict, message).about(interval));
     }
     let Some(behind) = behind else { return };
     let edge = behind.value.0;
@@ -43,8 +39,7 @@ pub(super) fn check(
         );
         findings.push(
             Finding::warning(Code::Conflict, message)
-                .at(&given.at)
-                .key(&given.key)
+                .about(given)
                 .related(Some(&behind.at), "what stands in front")
                 .help("say on_hold = \"redirect\", or leave both out for tickets"),
         );

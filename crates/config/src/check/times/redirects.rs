@@ -21,11 +21,7 @@ pub(super) fn check(
     else {
         return;
     };
-    let conflict = |message: String| {
-        Finding::error(Code::Conflict, message)
-            .at(&given.at)
-            .key(&given.key)
-    };
+    let conflict = |message: String| Finding::error(Code::Conflict, message).about(given);
     if longest > REDIRECT_WAIT_MAX {
         let most = show_duration(REDIRECT_WAIT_MAX);
         findings.push(
@@ -52,8 +48,7 @@ pub(super) fn check(
         );
         findings.push(
             Finding::warning(Code::Conflict, message)
-                .at(&given.at)
-                .key(&given.key)
+                .about(given)
                 .related(Some(&behind.at), "what stands in front")
                 .help(
                     "leave `redirect_hold` out, or raise the edge's own timeout and drop `behind`",

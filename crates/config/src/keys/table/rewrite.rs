@@ -36,28 +36,18 @@ pub(super) const KEYS: &[Key] = &[
         since: "0.1.0",
         doc: "The `Host` that the upstream gets: the client's, the upstream's own, or this one. `X-Forwarded-Host` always has the client's.",
     },
-    Key {
-        section: SectionName::Route,
-        name: "request_headers",
-        kind: Kind::Table(r#"{ set = { X-Environment = "test" }, remove = ["Cookie"] }"#),
-        default: Otherwise {
-            text: "unchanged",
-            example: r#"{ set = { X-Environment = "test" }, remove = ["Cookie"] }"#,
-        },
-        since: "0.1.0",
-        doc: "Changes of request headers; see the section on it.",
-    },
-    Key {
-        section: SectionName::Route,
-        name: "response_headers",
-        kind: Kind::Table(r#"{ set = { X-Frame-Options = "DENY" }, remove = ["Server"] }"#),
-        default: Otherwise {
-            text: "unchanged",
-            example: r#"{ set = { X-Frame-Options = "DENY" }, remove = ["Server"] }"#,
-        },
-        since: "0.1.0",
-        doc: "Changes of response headers; see the section on it.",
-    },
+    table(
+        "request_headers",
+        "unchanged",
+        r#"{ set = { X-Environment = "test" }, remove = ["Cookie"] }"#,
+        "Changes of request headers; see the section on it.",
+    ),
+    table(
+        "response_headers",
+        "unchanged",
+        r#"{ set = { X-Frame-Options = "DENY" }, remove = ["Server"] }"#,
+        "Changes of response headers; see the section on it.",
+    ),
     Key {
         section: SectionName::Route,
         name: "allow",
@@ -82,105 +72,36 @@ pub(super) const KEYS: &[Key] = &[
         since: "0.1.0",
         doc: "Codings in which answers are compressed where the client accepts them and the media type gets smaller, the preferred first. What is stored, and results of jobs, stay as the upstream sent them.",
     },
-    Key {
-        section: SectionName::Route,
-        name: "cors",
-        kind: Kind::Table(r#"{ origins = ["https://app.example.com"] }"#),
-        default: Otherwise {
-            text: "left to the upstream",
-            example: r#"{ origins = ["https://app.example.com"] }"#,
-        },
-        since: "0.1.0",
-        doc: "What browsers on other origins may do; see the section on it. A browser that gets a ticket needs `server.cors` as well.",
-    },
-    Key {
-        section: SectionName::Route,
-        name: "redirect",
-        kind: Kind::Table(r#"{ to = "https://{host}{uri}", status = 308 }"#),
-        default: Otherwise {
-            text: "none",
-            example: r#"{ to = "https://{host}{uri}", status = 308 }"#,
-        },
-        since: "0.1.0",
-        doc: "Where requests are sent instead; see the section on it.",
-    },
-    Key {
-        section: SectionName::Route,
-        name: "respond",
-        kind: Kind::Table(r#"{ status = 503, body = "back at noon" }"#),
-        default: Otherwise {
-            text: "none",
-            example: r#"{ status = 503, body = "back at noon" }"#,
-        },
-        since: "0.1.0",
-        doc: "One answer to every request, without an upstream; see the section on it.",
-    },
-    Key {
-        section: SectionName::RequestHeaders,
-        name: "set",
-        kind: Kind::Fields,
-        default: Otherwise {
-            text: "none",
-            example: r#"{ X-Environment = "test" }"#,
-        },
-        since: "0.1.0",
-        doc: "Headers that the request has with this value and no other.",
-    },
-    Key {
-        section: SectionName::RequestHeaders,
-        name: "add",
-        kind: Kind::Fields,
-        default: Otherwise {
-            text: "none",
-            example: r#"{ X-Seen-By = "edge" }"#,
-        },
-        since: "0.1.0",
-        doc: "Headers that come beside those of the same name.",
-    },
-    Key {
-        section: SectionName::RequestHeaders,
-        name: "remove",
-        kind: Kind::FieldNames,
-        default: Otherwise {
-            text: "none",
-            example: r#"["X-Debug"]"#,
-        },
-        since: "0.1.0",
-        doc: "Headers that go.",
-    },
-    Key {
-        section: SectionName::ResponseHeaders,
-        name: "set",
-        kind: Kind::Fields,
-        default: Otherwise {
-            text: "none",
-            example: r#"{ X-Environment = "test" }"#,
-        },
-        since: "0.1.0",
-        doc: "Headers that the response has with this value and no other.",
-    },
-    Key {
-        section: SectionName::ResponseHeaders,
-        name: "add",
-        kind: Kind::Fields,
-        default: Otherwise {
-            text: "none",
-            example: r#"{ X-Seen-By = "edge" }"#,
-        },
-        since: "0.1.0",
-        doc: "Headers that come beside those of the same name.",
-    },
-    Key {
-        section: SectionName::ResponseHeaders,
-        name: "remove",
-        kind: Kind::FieldNames,
-        default: Otherwise {
-            text: "none",
-            example: r#"["X-Debug"]"#,
-        },
-        since: "0.1.0",
-        doc: "Headers that go.",
-    },
+    table(
+        "cors",
+        "left to the upstream",
+        r#"{ origins = ["https://app.example.com"] }"#,
+        "What browsers on other origins may do; see the section on it. A browser that gets a ticket needs `server.cors` as well.",
+    ),
+    table(
+        "redirect",
+        "none",
+        r#"{ to = "https://{host}{uri}", status = 308 }"#,
+        "Where requests are sent instead; see the section on it.",
+    ),
+    table(
+        "respond",
+        "none",
+        r#"{ status = 503, body = "back at noon" }"#,
+        "One answer to every request, without an upstream; see the section on it.",
+    ),
+    fields_set(
+        SectionName::RequestHeaders,
+        "Headers that the request has with this value and no other.",
+    ),
+    fields_added(SectionName::RequestHeaders),
+    fields_removed(SectionName::RequestHeaders),
+    fields_set(
+        SectionName::ResponseHeaders,
+        "Headers that the response has with this value and no other.",
+    ),
+    fields_added(SectionName::ResponseHeaders),
+    fields_removed(SectionName::ResponseHeaders),
     Key {
         section: SectionName::Redirect,
         name: "to",
@@ -312,3 +233,61 @@ pub(super) const KEYS: &[Key] = &[
         doc: "How long a browser may remember the answer to a preflight.",
     },
 ];
+
+/// A table of a route; left out it is as `text` says.
+const fn table(
+    name: &'static str,
+    text: &'static str,
+    example: &'static str,
+    doc: &'static str,
+) -> Key {
+    Key {
+        section: SectionName::Route,
+        name,
+        kind: Kind::Table(example),
+        default: Otherwise { text, example },
+        since: "0.1.0",
+        doc,
+    }
+}
+
+const fn fields_set(section: SectionName, doc: &'static str) -> Key {
+    let example = r#"{ X-Environment = "test" }"#;
+    fields(section, "set", Kind::Fields, example, doc)
+}
+
+const fn fields_added(section: SectionName) -> Key {
+    let example = r#"{ X-Seen-By = "edge" }"#;
+    let doc = "Headers that come beside those of the same name.";
+    fields(section, "add", Kind::Fields, example, doc)
+}
+
+const fn fields_removed(section: SectionName) -> Key {
+    let example = r#"["X-Debug"]"#;
+    fields(
+        section,
+        "remove",
+        Kind::FieldNames,
+        example,
+        "Headers that go.",
+    )
+}
+
+/// What becomes of some fields; left out: nothing.
+const fn fields(
+    section: SectionName,
+    name: &'static str,
+    kind: Kind,
+    example: &'static str,
+    doc: &'static str,
+) -> Key {
+    let text = "none";
+    Key {
+        section,
+        name,
+        kind,
+        default: Otherwise { text, example },
+        since: "0.1.0",
+        doc,
+    }
+}

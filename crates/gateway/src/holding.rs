@@ -1,4 +1,4 @@
-//! A response body that knows when the connection is done with it.
+//! A body that holds something until the connection is done with it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,25 +6,23 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::pulse::Flight;
-
 pin_project_lite::pin_project! {
-    /// A handler's body; the request is in flight until this is dropped.
-    pub(crate) struct Tracked<B> {
+    /// The body of an answer, and what is dropped with it.
+    #[derive(Debug)]
+    pub struct Holding<B, T> {
         #[pin]
         body: B,
-        flight: Flight,
+        held: T,
     }
 }
 
-impl<B> Tracked<B> {
-    /// Wraps the body of an answer.
-    pub(crate) fn new(body: B, flight: Flight) -> Self {
-        Self { body, flight }
+impl<B, T> Holding<B, T> {
+    pub(crate) fn new(body: B, held: T) -> Self {
+        Self { body, held }
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for Tracked<B> {
+impl<B: Body<Data = Bytes>, T> Body for Holding<B, T> {
     type Data = Bytes;
     type Error = B::Error;
 
