@@ -71,8 +71,9 @@ impl Desk {
         let mut job = self.job(Method::GET, id).await?;
         if job["links"]["deliveries"].is_string() {
             let url = self.base.below(&format!("jobs/{id}/deliveries"));
-            let mut told = self.client.document(Method::GET, &url).await?;
-            job["deliveries"] = told["deliveries"].take();
+            let told = self.client.document(Method::GET, &url).await?;
+            // Not taken out of it: that would panic if it is no object.
+            job["deliveries"] = told["deliveries"].clone();
         }
         if self.out.is_json() {
             return self.out.document(&job);

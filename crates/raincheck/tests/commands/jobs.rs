@@ -114,3 +114,22 @@ fn show_takes_an_id_or_a_url() {
     let exit = jobs(&backend, &["list"]).expect(7);
     assert!(exit.stderr.contains("right listener"), "{exit:?}");
 }
+
+#[test]
+fn deliveries_that_are_no_document_are_none() {
+    let gateway = Gateway::start(|_, seen| {
+        let mut job: serde_json::Value = serde_json::from_str(&document("failed", None)).unwrap();
+        job["links"]["deliveries"] = "/jobs/x/deliveries".into();
+        match seen.line().ends_with("/deliveries") {
+            true => answer(200, "", "[1]"),
+            false => answer(200, "", &job.to_string()),
+        }
+    });
+    let exit = jobs(&gateway, &["show", ID, "--json"]).expect(0);
+    let shown: serde_json::Value = serde_json::from_str(&exit.stdout).unwrap();
+    assert_eq!(
+        (&shown["job_id"], &shown["deliveries"]),
+        (&ID.into(), &serde_json::Value::Null)
+    );
+    assert_eq!(gateway.requests().len(), 2);
+}
