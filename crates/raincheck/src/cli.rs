@@ -51,14 +51,14 @@ pub struct Cli {
 pub enum Command {
     /// Run the gateway
     Serve(ServeArgs),
-    /// Have the running gateway start a new process of itself and make way for it, without a request
-    /// that fails; prints the new process id
+    /// Have a new process take over from the running gateway, without a request that fails; prints
+    /// the new process id
     Replace(ReplaceArgs),
     /// Check a config and show the routes it makes, in the order in which they are tried
     Check(CheckArgs),
     /// Run the gateway with a slow backend in one process, to try it out; needs no network
     Demo(DemoArgs),
-    /// Look at jobs and steer them, over the admin listener
+    /// List, show, cancel and retry jobs, over the admin listener
     Jobs(JobsArgs),
     /// Send a request and get a ticket: prints the URL of the job
     Submit(SubmitArgs),
@@ -81,7 +81,7 @@ pub struct ServeArgs {
     /// The config.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Take the place of the process that serves from the same data directory, if there is one,
+    /// Take over from the process that serves from the same data directory, if there is one,
     /// without a request that fails
     #[arg(long)]
     pub take_over: bool,
@@ -114,7 +114,7 @@ pub struct ConfigArgs {
 
 /// Flags over the config. Those about routes hold for every route of the file.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Over the config")]
+#[command(next_help_heading = "In place of what the config says")]
 pub struct OverrideArgs {
     /// The backend of every route; without a file, of one route that takes every request
     #[arg(long, value_name = "URL")]
@@ -122,7 +122,7 @@ pub struct OverrideArgs {
     /// How clients are served: sync, auto or async
     #[arg(long, value_name = "MODE")]
     pub mode: Option<String>,
-    /// How long a client of auto waits before it gets a ticket, as in 25s
+    /// How long a client of an auto route waits before it gets a ticket, as in 25s
     #[arg(long, value_name = "DURATION")]
     pub hold: Option<String>,
     /// How long an attempt may take, as in 15m; none: for ever
@@ -151,7 +151,7 @@ pub struct OverrideArgs {
 /// `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The config file; goes before --config
+    /// The config file, rather than that of --config
     #[arg(value_name = "FILE")]
     pub file: Option<OsString>,
     /// The config, as `serve` takes it.
@@ -198,7 +198,7 @@ pub struct JobsArgs {
 pub enum JobsCommand {
     /// List jobs, the newest first
     List(ListArgs),
-    /// Show how a job stands
+    /// Show how jobs stand
     Show(JobArgs),
     /// Cancel jobs that have not ended; a running request to the backend is closed
     Cancel(JobArgs),
@@ -241,18 +241,21 @@ pub struct JobArgs {
 
 /// `submit`.
 #[derive(Debug, Args)]
-#[command(override_usage = "raincheck submit [OPTIONS] [METHOD] <URL>")]
+#[command(allow_missing_positional = true)]
 pub struct SubmitArgs {
-    /// The method (GET, or POST with data) and the URL; a path alone is below --url
-    #[arg(value_name = "METHOD] [URL", required = true, num_args = 1..=2)]
-    pub request: Vec<String>,
+    /// The method; left out: GET, or POST with --data
+    #[arg(value_name = "METHOD")]
+    pub method: Option<String>,
+    /// Where the request goes; a path alone is below --url
+    #[arg(value_name = "URL")]
+    pub target: String,
     /// A header, as in 'Accept: text/html'; may be repeated
     #[arg(short = 'H', long = "header", value_name = "HEADER")]
     pub headers: Vec<String>,
     /// The body: text, @FILE for a file, - for stdin. Text that is JSON gets its Content-Type
     #[arg(short, long, value_name = "DATA", allow_hyphen_values = true)]
     pub data: Option<String>,
-    /// Go on as 'raincheck wait' does
+    /// Wait for the job and print its result, as 'raincheck wait' does
     #[arg(long)]
     pub wait: bool,
     /// How to wait.

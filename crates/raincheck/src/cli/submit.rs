@@ -42,12 +42,8 @@ pub fn run(args: SubmitArgs, out: Output) -> anyhow::Result<Code> {
 
 impl Order {
     fn read(args: &SubmitArgs) -> Result<Self, Failure> {
-        let (method, url) = match args.request.as_slice() {
-            [method, url] => (Some(method), url),
-            [url] => (None, url),
-            _ => return Err(Failure::new(Code::Usage, "expected [METHOD] URL")),
-        };
-        let method = match method {
+        let url = &args.target;
+        let method = match &args.method {
             Some(text) => method_of(text)?,
             None if args.data.is_some() => Method::POST,
             None => Method::GET,
