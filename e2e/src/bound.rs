@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// How long a test waits for something that should happen soon. Generous, because the machine may
 /// be busy; it decides only how late a failure is reported, never whether a test passes.
-pub const WAIT: Duration = Duration::from_secs(20);
+pub const WAIT: Duration = Duration::from_secs(60);
 
 /// Awaits `future` and fails the test, naming `what`, when it takes longer than [`WAIT`].
 ///

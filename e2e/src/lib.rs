@@ -19,6 +19,7 @@ pub mod frames;
 pub mod history;
 pub mod jobs;
 pub mod lives;
+pub mod loopback;
 pub mod nginx;
 pub mod pattern;
 pub mod power;

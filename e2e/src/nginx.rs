@@ -7,13 +7,8 @@ use std::process::Command;
 use rustix::process::Signal;
 
 use crate::bound::{Must, within};
+use crate::loopback;
 use crate::process::Child;
-
-/// A port that was free a moment ago; nginx cannot say which one it took.
-fn free_port() -> u16 {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").must("a port");
-    socket.local_addr().must("its address").port()
-}
 
 /// An nginx that runs.
 #[derive(Debug)]
@@ -22,14 +17,14 @@ pub struct Nginx {
     child: Child,
     /// Where it is.
     pub url: String,
-    port: u16,
+    addr: SocketAddr,
 }
 
 impl Nginx {
     /// One that passes everything on to this URL; `more` are directives of its only location.
     pub async fn in_front_of(upstream: &str, more: &str) -> Self {
         let dir = tempfile::tempdir().must("a directory");
-        let port = free_port();
+        let addr = loopback::free();
         let path = dir.path().display();
         let config = format!(
             "daemon off; worker_processes 1; pid {path}/pid; error_log stderr;
@@ -37,7 +32,7 @@ impl Nginx {
              http {{ access_log off; client_max_body_size 0;
                client_body_temp_path {path}/a; proxy_temp_path {path}/b;
                fastcgi_temp_path {path}/c; uwsgi_temp_path {path}/d; scgi_temp_path {path}/e;
-               server {{ listen 127.0.0.1:{port};
+               server {{ listen {addr};
                  location / {{ proxy_pass {upstream}; {more} gzip on; }} }} }}"
         );
         let file = dir.path().join("nginx.conf");
@@ -46,10 +41,7 @@ impl Nginx {
         command.arg("-p").arg(dir.path()).arg("-c").arg(file);
         let child = Child::spawn(command);
         within("nginx", async {
-            while tokio::net::TcpStream::connect(("127.0.0.1", port))
-                .await
-                .is_err()
-            {
+            while tokio::net::TcpStream::connect(addr).await.is_err() {
                 assert!(child.is_running(), "nginx: {}", child.stderr());
                 tokio::task::yield_now().await;
             }
@@ -58,15 +50,15 @@ impl Nginx {
         Self {
             _dir: dir,
             child,
-            url: format!("http://127.0.0.1:{port}"),
-            port,
+            url: format!("http://{addr}"),
+            addr,
         }
     }
 
     /// Its socket.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        ([127, 0, 0, 1], self.port).into()
+        self.addr
     }
 }
 

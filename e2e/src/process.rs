@@ -8,6 +8,7 @@ mod proc;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -17,7 +18,7 @@ pub use child::{Child, Exit};
 pub use config::Config;
 pub use proc::{memory_now, memory_peak, sockets, sockets_to};
 
-use crate::bound::Must;
+use crate::bound::{Must, within};
 use crate::raw::{Client, Response};
 use crate::request::Request;
 
@@ -280,6 +281,21 @@ impl Raincheck {
     /// POST with a body on the public listener.
     pub async fn post(&self, target: &str, body: &str) -> Response {
         self.request("POST", target).body(body).send().await
+    }
+
+    /// Waits until the metrics have this line: some are written behind the answer that they count.
+    ///
+    /// # Panics
+    /// When it does not come in time.
+    pub async fn counted(&self, line: &str) {
+        within(line, async {
+            let mut tick = tokio::time::interval(Duration::from_millis(5));
+            let is_told = |text: String| text.lines().any(|own| own == line);
+            while !is_told(self.admin("GET", "/metrics").send().await.text()) {
+                tick.tick().await;
+            }
+        })
+        .await;
     }
 
     /// Resident memory in bytes, the highest so far.

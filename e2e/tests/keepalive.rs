@@ -199,14 +199,14 @@ async fn a_proxy_that_cuts_on_silence_does_not_cut() {
         let answer = Event::new("answer");
         let (app, backend) = keeping(filler, &answer).await;
         let url = format!("http://{}", app.addr());
-        let nginx = Nginx::in_front_of(&url, "proxy_read_timeout 1s;").await;
+        let nginx = Nginx::in_front_of(&url, "proxy_read_timeout 2s;").await;
         let mut client = Request::new(nginx.addr(), "POST", "/report")
             .body("x")
             .begin()
             .await;
         let mut response = kept(&mut client, "POST").await;
-        // Seven pauses of 300 ms are twice what the proxy waits for.
-        while response.text().matches(beat).count() < 7 {
+        // Eight pauses of 300 ms are more than the proxy waits for.
+        while response.text().matches(beat).count() < 8 {
             assert!(matches!(client.piece(&mut response).await, Piece::Data(_)));
         }
         answer.fire();

@@ -1,12 +1,10 @@
 //! Exchanges with a script on both sides of the wire: `varnishtest` plays the client and the
 //! backend, byte by byte, and the gateway stands between them. The scripts are in `e2e/vtc`.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
 
-use raincheck_e2e::{Config, Must, Raincheck};
+use raincheck_e2e::{Config, Must, Raincheck, loopback};
 
 /// Seconds that a script may take: it decides only how late a failure is told.
 const SECONDS: &str = "30";
@@ -15,18 +13,10 @@ fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("vtc")
 }
 
-/// Where a script's server listens: the gateway must know it before the script begins. Each test
-/// process has a loopback address of its own, so that nobody else takes the port.
-fn backend() -> SocketAddrV4 {
-    static PORTS: AtomicU16 = AtomicU16::new(8000);
-    let [_, high, middle, low] = std::process::id().to_be_bytes();
-    let address = Ipv4Addr::new(127, 64 | (high & 63), middle, low);
-    SocketAddrV4::new(address, PORTS.fetch_add(1, Ordering::Relaxed))
-}
-
 /// Plays one script; a failure shows its whole log.
 async fn play(script: &str) {
-    let backend = backend();
+    // The gateway must know it before the script begins.
+    let backend = loopback::free();
     let url = format!("http://{backend}");
     let config = Config::all_modes(&url)
         .route("/small/{*path}", &url, "sync")

@@ -2,7 +2,7 @@
 //! the operators' listener go on.
 
 use raincheck_e2e::process::Home;
-use raincheck_e2e::{Backend, Client, Config, Event, Must, Raincheck, expect, ticket, within};
+use raincheck_e2e::{Backend, Client, Config, Event, Must, Raincheck, expect, ticket};
 use tokio::net::TcpStream;
 
 /// The value of a metric without labels.
@@ -77,8 +77,7 @@ async fn a_job_with_its_ticket_is_no_request_in_flight_and_its_client_is_never_s
     answer.fire();
     relayed.response().await.expect(200);
     assert_eq!(waiting.response().await.json()["status"], "succeeded");
-    let all_over = async { while metric(&app, "raincheck_requests_in_flight").await > 0 {} };
-    within("the end of all requests", all_over).await;
+    app.counted("raincheck_requests_in_flight 0").await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use raincheck_e2e::authority::{Authority, replace};
 use raincheck_e2e::curl::{Answer, curl};
 use raincheck_e2e::expect::exit;
 use raincheck_e2e::process::{Child, Home};
-use raincheck_e2e::{Backend, Must, until};
+use raincheck_e2e::{Backend, Must, until, within};
 use serde_json::Value;
 
 /// A gateway with one sync route and these keys of its listener; `DIR` stands for its directory.
@@ -166,8 +166,11 @@ async fn names_and_protocols_are_agreed_on() {
     let plain = curl(&[&format!("http://127.0.0.1:{port}/x")]).await;
     assert_ne!(plain.code, 0);
     let refused = "raincheck_connections_refused_total{listener=\"127.0.0.1:0\",reason=\"tls\"}";
-    let metrics = gateway.metrics().await;
-    assert!(metrics.contains(refused), "{metrics}");
+    // It is counted behind the close that curl has seen.
+    within(refused, async {
+        while !gateway.metrics().await.contains(refused) {}
+    })
+    .await;
 }
 
 #[tokio::test]

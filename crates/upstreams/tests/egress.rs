@@ -45,9 +45,17 @@ fn options(allow: &[&str]) -> EgressOptions {
             allow: allow.iter().map(|place| place.parse().unwrap()).collect(),
             ..Rules::default()
         },
-        timeout: Duration::from_millis(500),
+        timeout: Duration::from_secs(60),
         proxy: None,
         ca_file: None,
+    }
+}
+
+/// For those who wait in vain.
+fn impatient(allow: &[&str]) -> EgressOptions {
+    EgressOptions {
+        timeout: Duration::from_millis(300),
+        ..options(allow)
     }
 }
 
@@ -222,15 +230,16 @@ async fn a_redirect_is_an_answer() {
 
 #[tokio::test]
 async fn what_is_no_answer_says_which_kind() {
+    let patient = Egress::new(options(&["127.0.0.1"])).unwrap();
+    let impatient = Egress::new(impatient(&["127.0.0.1"])).unwrap();
     let cases = [
-        ("", TryError::Timeout),
-        ("SSH-2.0-OpenSSH_9.2\r\n", TryError::Broken),
-        ("HTTP/1.1 200 OK\r\nx: ", TryError::Timeout),
+        (&impatient, "", TryError::Timeout),
+        (&patient, "SSH-2.0-OpenSSH_9.2\r\n", TryError::Broken),
+        (&impatient, "HTTP/1.1 200 OK\r\nx: ", TryError::Timeout),
     ];
-    let egress = Egress::new(options(&["127.0.0.1"])).unwrap();
-    for (answer, expected) in cases {
+    for (egress, answer, expected) in cases {
         let receiver = Receiver::on("127.0.0.1", answer).await;
-        let posted = post(&egress, &receiver.target("127.0.0.1")).await;
+        let posted = post(egress, &receiver.target("127.0.0.1")).await;
         assert_eq!(posted, Posted::failed(expected), "{answer:?}");
     }
     let receiver = Receiver::on("127.0.0.1", "").await;
@@ -240,11 +249,11 @@ async fn what_is_no_answer_says_which_kind() {
     drop(gone);
     let refused = Target::parse(&format!("http://{address}/")).unwrap();
     assert_eq!(
-        post(&egress, &refused).await,
+        post(&patient, &refused).await,
         Posted::failed(TryError::Connect)
     );
     assert_eq!(
-        post(&egress, &closed).await,
+        post(&impatient, &closed).await,
         Posted::failed(TryError::Timeout)
     );
 }
@@ -257,11 +266,7 @@ async fn a_body_without_an_end_keeps_nobody() {
         "HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\nsecret",
     )
     .await;
-    let longer = EgressOptions {
-        timeout: Duration::from_secs(30),
-        ..options(&["127.0.0.1"])
-    };
-    let egress = Egress::new(longer).unwrap();
+    let egress = Egress::new(options(&["127.0.0.1"])).unwrap();
     let posted = post(&egress, &receiver.target("127.0.0.1")).await;
     assert_eq!(posted.outcome, TryOutcome::Answered(200));
 }

@@ -5,10 +5,8 @@ mod browser;
 mod driver;
 mod relay;
 
-use std::net::{SocketAddr, TcpListener};
-
 use driver::{Driver, Kind};
-use raincheck_e2e::{Backend, Config, Event, Must, Raincheck, Script, pattern};
+use raincheck_e2e::{Backend, Config, Event, Must, Raincheck, Script, loopback, pattern};
 use relay::{Fault, Relay};
 use serde_json::{Value, json};
 
@@ -139,12 +137,6 @@ async fn loses(kind: Kind) {
     assert_eq!(backend.count(), 1);
 }
 
-/// A port that is free now; the gateway keeps it over its restarts.
-fn free_port() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").must("a port");
-    listener.local_addr().must("its address")
-}
-
 /// An answer in two pieces, the second once the event is fired.
 fn in_two(more: &Event) -> Script {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -195,7 +187,7 @@ async fn a_killed_gateway_that_comes_back_is_waited_for() {
 async fn outlives(kind: Kind) {
     let answer = Event::new("answer");
     let backend = Backend::slow(&answer).await;
-    let config = Config::queued(&backend.url()).listen(free_port());
+    let config = Config::queued(&backend.url()).listen(loopback::free());
     let mut app = Raincheck::start(&config).await;
     let task = json!({ "path": "/x", "progress": true });
     let client = Driver::start(kind, &url(&app), &task);

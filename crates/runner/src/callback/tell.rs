@@ -227,6 +227,10 @@ impl Shared {
         made: Try,
         posted: &Posted,
     ) {
+        // Before anybody can read of it.
+        self.metrics
+            .webhooks()
+            .tried(outcome_word(made.outcome), made.took);
         let asked = posted
             .retry_after
             .as_ref()
@@ -248,9 +252,6 @@ impl Shared {
                 telling.desk.look_at(self.now().after(CROWDED));
             }
         }
-        self.metrics
-            .webhooks()
-            .tried(outcome_word(made.outcome), made.took);
     }
 
     fn say(&self, job: &Job, number: u32, made: Try) {
