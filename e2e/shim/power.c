@@ -6,7 +6,9 @@
  * under the number of its inode; of a directory, its names and their inodes. The harness makes from
  * that, after the process has died, what the disk could hold after a power cut (e2e/src/power.rs).
  *
- *   POWER_CUT   the number of the call at which the process kills itself, from 1; 0: never
+ *   POWER_CUT   the number of the call at which the process kills itself, from 1; 0: never. The name
+ *               of the call is left in POWER_IMAGE/cut
+ *   POWER_ONLY  only calls of this name count
  *   POWER_LIE   of files whose path ends with this, syncs are not remembered: the disk lies
  *   POWER_FAIL  `call errno first last`: of the calls of this name on files below the root, those
  *               from the first to the last fail
@@ -32,7 +34,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static const char *root, *image, *lie;
+static const char *root, *image, *lie, *only;
 static size_t root_len;
 static long cut_at;
 static char fail_name[32];
@@ -48,23 +50,10 @@ __attribute__((constructor)) static void begin(void) {
     root_len = root ? strlen(root) : 0;
     cut_at = cut ? atol(cut) : 0;
     lie = getenv("POWER_LIE");
+    only = getenv("POWER_ONLY");
     const char *fail = getenv("POWER_FAIL");
     if (fail && sscanf(fail, "%31s %d %ld %ld", fail_name, &fail_errno, &fail_first, &fail_last) != 4)
         abort();
-}
-
-/* Ends the process, but not in the middle of a copy. */
-static void die(void) {
-    pthread_mutex_lock(&one_at_a_time);
-    kill(getpid(), SIGKILL);
-    for (;;) pause();
-}
-
-/* Counts a call before it is carried out; true: the process ends after it. */
-static int counted(void) {
-    if (cut_at == 0 || atomic_fetch_add(&calls, 1) + 1 != cut_at) return 0;
-    if (cut_at % 2 == 1) die();
-    return 1;
 }
 
 /* Whether the descriptor is of a file below the root; gives its path. */
@@ -86,6 +75,26 @@ static void put(int fd, const char *bytes, size_t len) {
         bytes += written;
         len -= (size_t)written;
     }
+}
+
+/* Ends the process at this call, but not in the middle of a copy. */
+static void die(const char *name) {
+    char path[4096];
+    pthread_mutex_lock(&one_at_a_time);
+    if (image) {
+        snprintf(path, sizeof path, "%s/cut", image);
+        put((int)syscall(SYS_openat, AT_FDCWD, path, O_CREAT | O_WRONLY, 0600), name, strlen(name));
+    }
+    kill(getpid(), SIGKILL);
+    for (;;) pause();
+}
+
+/* Counts a call before it is carried out; true: the process ends after it. */
+static int counted(const char *name) {
+    if (cut_at == 0 || (only && strcmp(name, only))) return 0;
+    if (atomic_fetch_add(&calls, 1) + 1 != cut_at) return 0;
+    if (cut_at % 2 == 1) die(name);
+    return 1;
 }
 
 static void copy_file(int from, int to) {
@@ -159,10 +168,10 @@ static void *real(void **kept, const char *name) {
     static void *name##_;                                 \
     int name(int fd) {                                    \
         if (fails(#name, fd, NULL)) return -1;            \
-        int last = counted();                             \
+        int last = counted(#name);                             \
         int result = REAL(name)(fd);                      \
         if (result == 0) remember(fd);                    \
-        if (last) die();                                  \
+        if (last) die(#name);                                  \
         return result;                                    \
     }
 SYNC(fsync)
@@ -173,9 +182,9 @@ SYNC(fdatasync)
     static void *name##_;                                 \
     type name parameters {                                \
         if (fails(#name, fd, path)) return -1;            \
-        int last = (counts) && counted();                 \
+        int last = (counts) && counted(#name);                 \
         type result = REAL(name) arguments;               \
-        if (last) die();                                  \
+        if (last) die(#name);                                  \
         return result;                                    \
     }
 
@@ -188,6 +197,14 @@ CALL(ssize_t, write, (int fd, const void *from, size_t len), (fd, from, len), is
 CALL(ssize_t, pwrite, (int fd, const void *from, size_t len, off_t at), (fd, from, len, at),
      is_data(fd), fd, NULL)
 CALL(ssize_t, pwrite64, (int fd, const void *from, size_t len, off64_t at), (fd, from, len, at),
+     is_data(fd), fd, NULL)
+CALL(ssize_t, pwritev, (int fd, const struct iovec *from, int count, off_t at),
+     (fd, from, count, at), is_data(fd), fd, NULL)
+CALL(ssize_t, pwritev64, (int fd, const struct iovec *from, int count, off64_t at),
+     (fd, from, count, at), is_data(fd), fd, NULL)
+CALL(int, fallocate, (int fd, int mode, off_t at, off_t len), (fd, mode, at, len), is_data(fd), fd,
+     NULL)
+CALL(int, fallocate64, (int fd, int mode, off64_t at, off64_t len), (fd, mode, at, len),
      is_data(fd), fd, NULL)
 CALL(int, ftruncate, (int fd, off_t len), (fd, len), is_data(fd), fd, NULL)
 CALL(int, ftruncate64, (int fd, off64_t len), (fd, len), is_data(fd), fd, NULL)

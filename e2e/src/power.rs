@@ -34,6 +34,8 @@ pub struct Disk<'a> {
     pub lie: Option<&'a str>,
     /// Some calls fail.
     pub fail: Option<Fail>,
+    /// Of the calls at which the power is cut, only those of this name count.
+    pub only: Option<&'a str>,
 }
 
 /// Calls that fail, of those of one name on files of the data directory.
@@ -101,6 +103,9 @@ impl Power {
         if let Some(lie) = disk.lie {
             command.env("POWER_LIE", lie);
         }
+        if let Some(only) = disk.only {
+            command.env("POWER_ONLY", only);
+        }
         if let Some(fail) = disk.fail {
             let Fail {
                 call,
@@ -110,6 +115,13 @@ impl Power {
             } = fail;
             command.env("POWER_FAIL", format!("{call} {errno} {first} {last}"));
         }
+    }
+
+    /// The call at which the process was ended since the last cut, by its name in libc; none: it
+    /// ended in another way.
+    #[must_use]
+    pub fn cut_by(&self) -> Option<String> {
+        fs::read_to_string(self.image.path().join("cut")).ok()
     }
 
     /// Makes of `root` what the disk could hold, which is durable from now on.

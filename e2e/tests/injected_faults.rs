@@ -2,15 +2,15 @@
 //! start is refused with its cause or the process ends with it, nothing that was acknowledged is
 //! lost, and what a failed sync should have made durable is not believed to be.
 //!
-//! Calls are failed by the preloaded library; the calls by which bodies are written pass it by, and
-//! are failed by strace in `disk_faults.rs`.
+//! Calls are failed by the preloaded library.
 
 use std::collections::BTreeSet;
 
 use raincheck_e2e::dice::Dice;
 use raincheck_e2e::lives::{Doom, Lives};
-use raincheck_e2e::power::{Disk, Fail, Loss};
+use raincheck_e2e::power::{Disk, Fail, Loss, Power};
 use raincheck_e2e::process::{self, Child};
+use raincheck_e2e::{Backend, Config, Must, Raincheck};
 
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
@@ -84,6 +84,22 @@ async fn writes_without_room() {
     at_each("pwrite64", ENOSPC, &EARLY_AND_LATE).await;
 }
 
+/// Bodies that need a file are written by this call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failed_writes_of_bodies() {
+    at_each("pwritev64", EIO, &[1, 2, 3, 5, 8, 13]).await;
+    at_each("pwritev64", ENOSPC, &[1, 2, 5]).await;
+}
+
+/// Room is asked for at the start: for the index of the log, then to be kept for making room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn room_that_is_not_given() {
+    let ends = at_each("fallocate64", ENOSPC, &[1, 2]).await;
+    assert!(ends.contains(&Some(79)), "{ends:?}");
+    let ends = at_each("fallocate64", EIO, &[1, 2]).await;
+    assert!(ends.contains(&Some(74)), "{ends:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failed_syncs() {
     let ends = at_each("fdatasync", EIO, &EARLY_AND_LATE).await;
@@ -101,4 +117,43 @@ async fn failed_cuts_and_deletions() {
     at_each("ftruncate64", EIO, &[1, 2, 3]).await;
     at_each("ftruncate", EIO, &[1, 2]).await;
     at_each("unlink", EIO, &[1, 2, 3]).await;
+}
+
+/// The store renames nothing; `wait -o` does.
+#[tokio::test]
+async fn a_result_that_cannot_be_written_or_named_leaves_nothing_behind() {
+    let backend = Backend::bytes(100_000).await;
+    let app = Raincheck::start(&Config::queued(&backend.url())).await;
+    let id = app.submit("/x", "a").await.id;
+    app.finished(&id).await;
+    let dir = tempfile::tempdir().must("a directory");
+    let file = dir.path().join("result");
+    let wait = async |fail: Option<Fail>| {
+        let mut command = process::command();
+        let url = format!("http://{}", app.addr());
+        command.args(["wait", "--url", &url, &id, "-o"]).arg(&file);
+        let disk = Disk {
+            fail,
+            ..Disk::default()
+        };
+        Power::new().watch(&mut command, dir.path(), 0, disk);
+        Child::spawn(command).exited().await
+    };
+    let names = || std::fs::read_dir(dir.path()).must("the directory").count();
+    for (call, first) in [("write", 1), ("write", 2), ("rename", 1)] {
+        for (errno, cause) in [(EIO, "Input/output error"), (ENOSPC, "No space left")] {
+            let fail = Fail {
+                call,
+                errno,
+                first,
+                last: u64::MAX >> 1,
+            };
+            let exit = wait(Some(fail)).await;
+            assert_ne!(exit.code, Some(0), "{fail:?}");
+            assert!(exit.stderr.contains(cause), "{fail:?}: {}", exit.stderr);
+            assert_eq!(names(), 0, "{fail:?}");
+        }
+    }
+    assert_eq!(wait(None).await.code, Some(0));
+    assert_eq!(std::fs::read(&file).must("the result").len(), 100_000);
 }

@@ -75,6 +75,47 @@ async fn every_acknowledged_job_survives_a_power_cut() {
     assert!(acknowledged >= rounds, "too little was done");
 }
 
+/// The power goes out at the first call of this name, and right after the second; gives how often
+/// the process died of that.
+async fn cut_at(call: &str) -> u64 {
+    let mut dice = Dice::new(1);
+    let mut lives = Lives::new().await;
+    let disk = Disk {
+        only: Some(call),
+        ..Disk::default()
+    };
+    let mut cuts = 0;
+    for number in [1, 2] {
+        let doom = Doom {
+            call: number,
+            acknowledged: 60,
+            arrived: u64::MAX >> 1,
+        };
+        lives.live(doom, disk, &mut dice).await;
+        cuts += u64::from(lives.power.cut_by().as_deref() == Some(call));
+        lives.power.cut(&lives.data(), Loss::Whole, &mut dice);
+    }
+    let broken = lives.end().await.broken(true);
+    assert!(broken.is_empty(), "{call}: {broken:#?}");
+    cuts
+}
+
+/// What changes the disk, and what tells others of it, goes through the library.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_passes_the_library_by() {
+    for call in [
+        "pwrite64",
+        "pwritev64",
+        "fallocate64",
+        "fdatasync",
+        "fsync",
+        "unlink",
+        "writev",
+    ] {
+        assert_eq!(cut_at(call).await, 2, "{call}");
+    }
+}
+
 /// One life on a disk that lies about files of this kind, cut once, and what was broken.
 async fn lied_to(lie: &str) -> (Exit, BTreeSet<Breach>) {
     let mut dice = Dice::new(1);

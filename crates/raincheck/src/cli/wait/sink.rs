@@ -81,11 +81,12 @@ impl Sink {
             Self::Stdout(stdout) => of_stdout(stdout.flush().await),
             Self::File { file, part, path } => {
                 file.flush().await.with_context(|| cannot_write(path))?;
-                if let Some(part) = part.take() {
-                    fs::rename(&part, &*path)
+                if let Some(whole) = part.as_deref() {
+                    fs::rename(whole, &*path)
                         .await
                         .with_context(|| cannot_write(path))?;
                 }
+                *part = None;
                 Ok(())
             }
         }
