@@ -216,3 +216,54 @@ async fn a_bit_of_a_large_request_fails_its_job_alone() {
     let id = app.submit("/x", "another").await.id;
     assert_eq!(app.finished(&id).await["status"], "succeeded");
 }
+
+/// After a start everything is looked at, asked for or not: records, lengths, frames.
+#[tokio::test]
+async fn what_is_damaged_is_told_after_a_start_before_anybody_asks() {
+    let backend = Backend::bytes(300_000).await;
+    let mut app = Raincheck::start(&Config::queued(&backend.url())).await;
+    let (mut ids, mut files) = (Vec::new(), Vec::new());
+    for n in 0..5 {
+        let id = app.submit("/x", &n.to_string()).await.id;
+        app.finished(&id).await;
+        let mut new = bodies(&app);
+        new.retain(|file| !files.contains(file));
+        files.extend(new);
+        ids.push(id);
+    }
+    app.kill().await;
+    assert_eq!(files.len(), 5);
+    damage(&app, "responses", &ids[0]);
+    flip(&files[1], 200_000);
+    let cut = File::options().write(true).open(&files[2]);
+    cut.and_then(|file| file.set_len(100_000)).must("a cut");
+    std::fs::remove_file(&files[3]).must("a loss");
+    app.restart().await;
+    let line_of = |id: &str| {
+        let log = app.child.stderr();
+        let mut lines = log.lines();
+        let told = |line: &&str| line.contains("what is stored is damaged") && line.contains(id);
+        lines.find(told).map(str::to_owned)
+    };
+    for (id, problem) in ids
+        .iter()
+        .zip(["record", "checksum", "instead of", "missing"])
+    {
+        raincheck_e2e::until("the damage to be told", || line_of(id).is_some()).await;
+        let line = line_of(id).must("a line");
+        assert!(line.contains(problem), "{line}");
+    }
+    raincheck_e2e::until("the end of the look", || {
+        app.child
+            .stderr()
+            .contains("all that is stored was looked at")
+    })
+    .await;
+    let metrics = app.admin("GET", "/metrics").send().await.text();
+    assert!(metrics.contains("raincheck_store_damaged 4"), "{metrics}");
+    assert_eq!(line_of(&ids[4]), None);
+    assert_eq!(
+        app.result(&ids[4]).await.expect(200).body.check.len(),
+        300_000
+    );
+}

@@ -76,6 +76,8 @@ pub const DAMAGED_RETENTION: Duration = Duration::from_secs(24 * 3600);
 pub const KEYS: usize = 10_000_000;
 /// Damaged records that are kept for a look beside the jobs; further ones are only logged.
 pub const DAMAGED_KEPT: usize = 1000;
+/// Bytes per second that the look at all that is stored, once after each start, reads at most.
+pub const SCRUB_BYTES_PER_SECOND: u64 = 32 * 1024 * 1024;
 /// Jobs in one page of the admin list.
 pub const LIST_PAGE: usize = 500;
 /// Bytes of a JSON result that are shown inside the status document.

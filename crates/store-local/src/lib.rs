@@ -32,6 +32,7 @@ mod reserve;
 mod room;
 mod row;
 mod schema;
+mod scrub;
 mod shared;
 mod threads;
 mod verify;
@@ -45,7 +46,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use raincheck_core::id::{FencingToken, JobId, RouteName};
 use raincheck_core::job::{Job, Remains, Status};
 use raincheck_core::key::KeyDigest;
-use raincheck_core::limits::KEYS;
 use raincheck_core::time::Timestamp;
 use raincheck_store::{
     self as store, Bodies, Body, BodyReader, BodyWriter, Change, Commit, Deliveries, Filter,
@@ -74,6 +74,8 @@ pub struct Options {
     /// Bytes that the database file may have at most; large bodies, which have files of their own,
     /// not counted. None: as much as the disk has.
     pub database_bytes_max: Option<u64>,
+    /// How many idempotency keys are known at most. None: [`KEYS`](raincheck_core::limits::KEYS).
+    pub keys_max: Option<usize>,
     /// Where commits are counted.
     pub metrics: StoreMetrics,
 }
@@ -104,17 +106,28 @@ impl LocalStore {
         })
     }
 
-    async fn hand_in(&self, change: Change) -> Result<(), store::Error> {
+    /// Whether a change may be handed in now; waits for its turn.
+    async fn admit(&self, change: &Prepared) -> Result<(), store::Error> {
         self.shared.check_open()?;
         self.shared.fault.check()?;
-        let change = Prepared::new(change);
-        if change.takes_a_key() && self.shared.keyring.len() >= KEYS {
-            let text = format!("{KEYS} idempotency keys are known, and that is the limit");
+        let max = self.shared.keys_max;
+        if change.takes_a_key() && self.shared.keyring.len() >= max {
+            let text = format!("{max} idempotency keys are known, and that is the limit");
             return Err(store::Error::Full(text));
         }
-        self.inbox.room().await?;
-        let (done, answer) = oneshot::channel();
+        self.inbox.room().await
+    }
+
+    async fn hand_in(&self, change: Change) -> Result<(), store::Error> {
+        let change = Prepared::new(change);
+        let admitted = self.admit(&change).await;
         self.shared.bodies.claimed(change.files());
+        if let Err(error) = admitted {
+            // A body that was given to this change goes with it.
+            self.shared.bodies.unclaimed(change.files());
+            return Err(error);
+        }
+        let (done, answer) = oneshot::channel();
         let handed = Handed { change, done };
         if may_block()
             && let Some(turn) = self.inbox.turn()

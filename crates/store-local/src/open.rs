@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use raincheck_core::id::{FencingToken, JobId, RouteName};
 use raincheck_core::job::Status;
+use raincheck_core::limits::KEYS;
 use raincheck_store::leases::Leases;
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
@@ -30,7 +31,7 @@ use crate::reserve::{self, Lack, Reserve};
 use crate::shared::Shared;
 use crate::threads::Threads;
 use crate::writer::Pen;
-use crate::{connection, keys, log, migrate, room, row, writer};
+use crate::{connection, keys, log, migrate, room, row, scrub, writer};
 
 /// The parts of an open store.
 pub(crate) struct Opened {
@@ -124,6 +125,7 @@ fn shared(
         ledger: Ledger::new(books),
         recent: Recent::default(),
         keyring,
+        keys_max: options.keys_max.unwrap_or(KEYS),
         leases: Leases::default(),
         bodies: registry,
         aside: layout.aside(),
@@ -196,6 +198,7 @@ fn start(
     .map_err(of_engine)?;
     let mover = connection::checkpointer(&path).map_err(of_engine)?;
     let looker = connection::reader(&path).map_err(of_engine)?;
+    let scrubber = connection::reader(&path).map_err(of_engine)?;
     let keep = files::private(&layout.keep_lock()).map_err(of_io)?;
     // Should one of them not start, those before it end with what they share.
     let reserve = Reserve::at(layout.reserve());
@@ -205,5 +208,6 @@ fn start(
     let checkpoints = checkpoint::start(mover, &shared.checkpoints, &shared.fault);
     threads.checkpoint = Some(checkpoints.map_err(of_io)?);
     threads.sweep = Some(sweep::start(shared, looker, keep).map_err(of_io)?);
+    threads.scrub = Some(scrub::start(shared, scrubber).map_err(of_io)?);
     Ok(pen)
 }

@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     pub(crate) recent: Recent,
     pub(crate) keyring: Keyring,
+    /// How many keys it may hold.
+    pub(crate) keys_max: usize,
     pub(crate) leases: Leases,
     pub(crate) bodies: Registry,
     /// Where damaged records are kept.

@@ -19,6 +19,7 @@ pub(crate) struct Threads {
     pub(crate) writer: Option<JoinHandle<Option<Connection>>>,
     pub(crate) checkpoint: Option<JoinHandle<()>>,
     pub(crate) sweep: Option<JoinHandle<()>>,
+    pub(crate) scrub: Option<JoinHandle<()>>,
     /// Dropped after the connections: see `room`.
     _index: Arc<File>,
     _lock: Lock,
@@ -37,6 +38,7 @@ impl Threads {
             writer: None,
             checkpoint: None,
             sweep: None,
+            scrub: None,
             _index: index,
             _lock: lock,
         }
@@ -60,7 +62,7 @@ impl Drop for Threads {
             .and_then(|thread| thread.join().ok().flatten());
         self.shared.bodies.close();
         self.shared.checkpoints.close();
-        for thread in [self.sweep.take(), self.checkpoint.take()] {
+        for thread in [self.sweep.take(), self.scrub.take(), self.checkpoint.take()] {
             // A thread that panicked has nothing left to end.
             _ = thread.map(JoinHandle::join);
         }

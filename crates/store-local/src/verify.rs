@@ -16,7 +16,7 @@ use crate::files::Layout;
 use crate::lock::Lock;
 use crate::{connection, log, migrate, room};
 
-pub(crate) use records::damaged_records;
+pub(crate) use records::{Batch, Referred, TABLES, Table, batch, damaged_records};
 
 /// Findings that are listed; further ones are counted.
 const FINDINGS_MAX: usize = 1000;

@@ -4,10 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
+use std::sync::Arc;
 
+use raincheck_core::job::{Event, apply};
 use raincheck_core::key::{Fingerprint, KeyDigest};
 use raincheck_store::conformance::make::{self, at, id};
-use raincheck_store::{Change, Commit, Error, Idempotency, Jobs, KeyEntry, NewKey, Put, Store};
+use raincheck_store::{
+    Bodies, Change, Commit, Error, Idempotency, Jobs, KeyEntry, NewKey, Put, Store,
+};
 use raincheck_store_local::{LocalStore, Options, verify};
 
 fn open(path: &Path) -> LocalStore {
@@ -167,4 +171,63 @@ async fn a_directory_without_keys_is_brought_up_to_date() {
     let store = open(dir.path());
     let found = store.key(digest(1)).await.unwrap().unwrap();
     assert_eq!(found.job, id(4));
+}
+
+/// How many body files there are.
+fn files(dir: &Path) -> usize {
+    let dirs = std::fs::read_dir(dir.join("bodies")).unwrap();
+    let files = dirs.map(|dir| std::fs::read_dir(dir.unwrap().path()).unwrap().count());
+    files.sum()
+}
+
+#[tokio::test]
+async fn beyond_the_most_keys_a_new_one_is_refused_until_one_is_forgotten() {
+    let dir = three().await;
+    let options = Options {
+        keys_max: Some(4),
+        ..Options::default()
+    };
+    let store = LocalStore::open(dir.path(), options).unwrap();
+    accept(&store, 4, 4).await.unwrap();
+    // Its body goes with it, so that nothing is left on the disk.
+    let mut body = store.create();
+    body.append(make::bytes(100_000)).await.unwrap();
+    let put = Put {
+        key: Some(NewKey {
+            digest: digest(5),
+            fingerprint: Fingerprint([5; 16]),
+            replaces: None,
+        }),
+        request: Some(Arc::new(make::request(body.finish().await.unwrap()))),
+        ..make::put(make::submitted(5, "r", at(1)))
+    };
+    assert_eq!(files(dir.path()), 1);
+    let refused = store.commit(Change::Put(Box::new(put))).await;
+    let told = matches!(&refused, Err(Error::Full(why)) if why.contains("4 idempotency keys"));
+    assert!(told, "{refused:?}");
+    assert_eq!(store.job(id(5)).await, Ok(None));
+    let mut looks = 0;
+    while files(dir.path()) > 0 {
+        looks += 1;
+        assert!(looks < 1_000_000, "the refused body stays");
+        std::thread::yield_now();
+    }
+    // What has none is accepted, and a known one leads where it did.
+    let without = make::put(make::submitted(6, "r", at(1)));
+    store.commit(Change::Put(Box::new(without))).await.unwrap();
+    assert_eq!(store.key(digest(1)).await, Ok(Some(entry(1))));
+    forget(&store, 1).await;
+    accept(&store, 7, 7).await.unwrap();
+}
+
+async fn forget(store: &LocalStore, number: u8) {
+    let job = store.job(id(number)).await.unwrap().unwrap();
+    let cancelled = apply(&job, &Event::Cancel, at(2)).unwrap();
+    let from = cancelled.next.clone().unwrap().revision();
+    store
+        .commit(make::change(id(number), cancelled))
+        .await
+        .unwrap();
+    let job = id(number);
+    store.commit(Change::Delete { job, from }).await.unwrap();
 }

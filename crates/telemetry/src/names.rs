@@ -136,6 +136,14 @@ pub const COMMIT_CHANGES: Name = Name {
     meaning: "Changes that shared one commit.",
     since: "0.1.0",
 };
+/// Damage to what is stored.
+pub const STORE_DAMAGED: Name = Name {
+    name: "raincheck_store_damaged",
+    kind: "gauge",
+    labels: "",
+    meaning: "Damaged records and bodies found by the look at all that is stored, since the start.",
+    since: "0.1.0",
+};
 /// A store without room.
 pub const STORE_FULL: Name = Name {
     name: "raincheck_store_full",
@@ -252,7 +260,7 @@ pub const WEBHOOKS_WAITING: Name = Name {
 };
 
 /// All of them.
-pub const ALL: [Name; 29] = [
+pub const ALL: [Name; 30] = [
     REQUESTS,
     REQUESTS_IN_FLIGHT,
     REQUESTS_SHED,
@@ -271,6 +279,7 @@ pub const ALL: [Name; 29] = [
     DUPLICATES,
     COMMIT_SECONDS,
     COMMIT_CHANGES,
+    STORE_DAMAGED,
     STORE_FULL,
     CONNECTIONS_OPEN,
     CONNECTIONS,

@@ -24,6 +24,7 @@ pub struct StoreMetrics {
     seconds: Histogram,
     changes: Histogram,
     full: Gauge,
+    damaged: Gauge,
 }
 
 impl Default for StoreMetrics {
@@ -32,6 +33,7 @@ impl Default for StoreMetrics {
             seconds: Histogram::new(SECONDS),
             changes: Histogram::new(CHANGES),
             full: Gauge::default(),
+            damaged: Gauge::default(),
         }
     }
 }
@@ -49,10 +51,16 @@ impl StoreMetrics {
         self.full.set(i64::from(is_full));
     }
 
+    /// How many things were found to be damaged.
+    pub fn damaged(&self, count: u64) {
+        self.damaged.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     pub(crate) fn register(&self, registry: &mut Registry) {
         register(registry, names::COMMIT_SECONDS, self.seconds.clone());
         register(registry, names::COMMIT_CHANGES, self.changes.clone());
         register(registry, names::STORE_FULL, self.full.clone());
+        register(registry, names::STORE_DAMAGED, self.damaged.clone());
     }
 }
 

@@ -34,6 +34,16 @@ pub(crate) enum Damage {
     Io(#[from] io::Error),
 }
 
+impl Damage {
+    /// Where in the file it is, if that can be told.
+    pub(crate) fn at(&self) -> Option<u64> {
+        match self {
+            Self::Frame { at } | Self::Short { at } => Some(*at),
+            Self::Header | Self::Io(_) => None,
+        }
+    }
+}
+
 /// Where a frame begins.
 pub(crate) fn offset_of(index: u64) -> u64 {
     HEADER + index * (PREFIX + PAYLOAD)

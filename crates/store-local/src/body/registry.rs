@@ -202,7 +202,7 @@ impl Registry {
         ids.for_each(|id| act(&mut state, id));
         if state.doomed.len() > before {
             drop(state);
-            self.changed.notify_one();
+            self.changed.notify_all();
         }
     }
 
@@ -226,7 +226,7 @@ impl Registry {
             state.doom(id);
         }
         drop(state);
-        self.changed.notify_one();
+        self.changed.notify_all();
     }
 
     /// What there is to delete; waits for it, but no longer than `limit`.

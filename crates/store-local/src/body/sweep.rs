@@ -109,18 +109,10 @@ impl Sweeper {
                 continue;
             };
             // On any doubt the file stays.
-            if matches!(self.is_referred(id), Ok(false)) {
+            if matches!(is_referred(&self.conn, id), Ok(false)) {
                 found.push(id);
             }
         }
-    }
-
-    fn is_referred(&self, id: BodyId) -> rusqlite::Result<bool> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM requests WHERE body = ?1)
-                 OR EXISTS (SELECT 1 FROM responses WHERE body = ?1)",
-        )?;
-        statement.query_row((id.0.to_be_bytes(),), |row| row.get(0))
     }
 
     /// Whether every record is whole, so that what looks unreferred is.
@@ -138,4 +130,13 @@ impl Sweeper {
         }
         false
     }
+}
+
+/// Whether something refers to the body.
+pub(crate) fn is_referred(conn: &Connection, id: BodyId) -> rusqlite::Result<bool> {
+    let mut statement = conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM requests WHERE body = ?1)
+             OR EXISTS (SELECT 1 FROM responses WHERE body = ?1)",
+    )?;
+    statement.query_row((id.0.to_be_bytes(),), |row| row.get(0))
 }

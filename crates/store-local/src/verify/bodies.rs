@@ -9,7 +9,7 @@ use raincheck_store::{Body, BodyId};
 use rusqlite::{Connection, Row};
 
 use super::{Finding, Report};
-use crate::body::frame::{self, Damage};
+use crate::body::frame;
 use crate::body::{id_of, open_file, path_of};
 use crate::files::Layout;
 use crate::row;
@@ -86,13 +86,8 @@ fn frames(path: &Path, id: BodyId, len: u64) -> Result<(), (Option<u64>, String)
     let file = open_file(path, id, len).map_err(|error| (None, error.to_string()))?;
     for index in 0..len.div_ceil(frame::PAYLOAD) {
         let payload = frame::payload_len(index, len);
-        frame::read(&file, id, index, payload).map_err(|damage| {
-            let offset = match damage {
-                Damage::Header | Damage::Io(_) => None,
-                Damage::Frame { at } | Damage::Short { at } => Some(at),
-            };
-            (offset, damage.to_string())
-        })?;
+        frame::read(&file, id, index, payload)
+            .map_err(|damage| (damage.at(), damage.to_string()))?;
     }
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use raincheck_core::id::JobId;
 use raincheck_core::job::Job;
-use raincheck_store::Body;
-use rusqlite::types::ValueRef;
+use raincheck_store::{Body, BodyId};
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Row};
 
 use super::locate::locate;
@@ -12,6 +12,9 @@ use crate::error::is_of_a_row;
 use crate::files::Layout;
 use crate::jobs;
 use crate::row::{self, Damage};
+
+/// Rows that are looked at in one transaction.
+const BATCH: u32 = 256;
 
 /// How many records do not match their checksum. Ends early, with one more than were found so far,
 /// when `stop` says so.
@@ -38,40 +41,61 @@ pub(crate) fn damaged_records(
 /// What is wrong with a row, if anything, and with whose.
 type Verdict = rusqlite::Result<Option<(Option<JobId>, String)>>;
 
+/// The body to which a record refers, if that can be read.
+type BodyOf = fn(JobId, Vec<u8>) -> Option<Body>;
+
 /// A table and how its rows are checked.
-struct Table {
-    name: &'static str,
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
     query: &'static str,
+    /// What the query goes on with to read some rows, from the one behind this on.
+    page: &'static str,
+    /// The column by which it does.
+    key: &'static str,
     check: fn(&Row<'_>) -> Verdict,
     count: fn(&mut Report) -> &mut u64,
+    /// The body of a row, where rows have one.
+    pub(crate) body: Option<BodyOf>,
 }
 
-const TABLES: [Table; 4] = [
+pub(crate) const TABLES: [Table; 4] = [
     Table {
         name: "jobs",
         query: "SELECT id, revision, status, record, due_at, over_at, token, name, tell_at,
                 receiver
             FROM jobs LEFT JOIN routes ON routes.number = jobs.route",
+        page: "WHERE id > ?1 ORDER BY id LIMIT ?2",
+        key: "id",
         check: job,
         count: |report| &mut report.jobs,
+        body: None,
     },
     Table {
         name: "requests",
-        query: "SELECT id, body, record FROM requests",
+        query: "SELECT id, body, record, number FROM requests",
+        page: "WHERE number > ?1 ORDER BY number LIMIT ?2",
+        key: "number",
         check: request,
         count: |report| &mut report.requests,
+        body: Some(|id, record| Some(row::request::decode(id, record).ok()?.body)),
     },
     Table {
         name: "responses",
-        query: "SELECT id, body, record FROM responses",
+        query: "SELECT id, body, record, number FROM responses",
+        page: "WHERE number > ?1 ORDER BY number LIMIT ?2",
+        key: "number",
         check: response,
         count: |report| &mut report.responses,
+        body: Some(|id, record| Some(row::response::decode(id, record).ok()?.body)),
     },
     Table {
         name: "jobs",
         query: "SELECT id, key AS record FROM jobs WHERE key IS NOT NULL",
+        page: "AND id > ?1 ORDER BY id LIMIT ?2",
+        key: "id",
         check: key_record,
         count: |report| &mut report.keys,
+        body: None,
     },
 ];
 
@@ -145,6 +169,59 @@ pub(super) fn look(
         }
     }
     Ok(())
+}
+
+/// Some rows of a table, looked at together.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) rows: u64,
+    /// Bytes of their records.
+    pub(crate) bytes: u64,
+    /// What is wrong, and with whose row.
+    pub(crate) damaged: Vec<(Option<JobId>, String)>,
+    /// The files to which they refer.
+    pub(crate) bodies: Vec<Referred>,
+    /// Where the next batch begins; none: there is none.
+    pub(crate) next: Option<Value>,
+}
+
+/// A body in a file, and whose it is.
+#[derive(Debug)]
+pub(crate) struct Referred {
+    pub(crate) job: JobId,
+    pub(crate) id: BodyId,
+    pub(crate) len: u64,
+}
+
+/// The rows of a table behind `after`. The transaction is over when this returns.
+pub(crate) fn batch(conn: &Connection, table: &Table, after: &Value) -> rusqlite::Result<Batch> {
+    let mut batch = Batch::default();
+    let mut statement = conn.prepare_cached(&format!("{} {}", table.query, table.page))?;
+    let mut rows = statement.query((after, BATCH))?;
+    while let Some(row) = rows.next()? {
+        batch.rows += 1;
+        if batch.rows == u64::from(BATCH) {
+            batch.next = Some(row.get(table.key)?);
+        }
+        let record = row.get_ref("record")?.as_blob().unwrap_or_default();
+        batch.bytes += record.len() as u64;
+        batch.damaged.extend(verdict(table, row)?);
+        batch.bodies.extend(file_of(table, row, record)?);
+    }
+    Ok(batch)
+}
+
+fn file_of(table: &Table, row: &Row<'_>, record: &[u8]) -> rusqlite::Result<Option<Referred>> {
+    let (Some(body), Some(job)) = (table.body, key(row)?) else {
+        return Ok(None);
+    };
+    if row.get_ref("body")? == ValueRef::Null {
+        return Ok(None);
+    }
+    Ok(match body(job, record.to_vec()) {
+        Some(Body::File { id, len }) => Some(Referred { job, id, len }),
+        _ => None,
+    })
 }
 
 /// What is wrong with a row. A column of another type than the schema's is damage too, and no reason
