@@ -1,13 +1,14 @@
 //! A small disk that is full under a running gateway: it says so, relays go on, and its clients can
 //! make room.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use raincheck_e2e::process::Home;
-use raincheck_e2e::{Backend, Config, Must, Raincheck, expect, until};
+use raincheck_e2e::{Backend, Config, Must, Raincheck, Script, Seen, expect, until};
 
 /// A small disk of its own; unmounted when dropped.
 struct Disk(tempfile::TempDir);
@@ -35,6 +36,12 @@ impl Disk {
             .open(self.filler())
             .must("a file");
         while file.write_all(&[1; 4096]).is_ok() {}
+    }
+
+    /// Makes room.
+    fn grow(&self) {
+        let options = ["-o", "remount,size=64m"];
+        assert!(superuser("mount", &options, self.0.path()));
     }
 }
 
@@ -118,4 +125,161 @@ async fn a_full_disk_is_told_and_jobs_can_be_forgotten_until_there_is_room() {
     let log = app.child.stderr();
     assert!(!log.contains("an answer is not stored yet"), "{log}");
     assert_eq!(log.matches("the store is full").count(), 1, "{log}");
+}
+
+/// How a request went on a disk that fills up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// The answer itself.
+    Answer,
+    /// A ticket.
+    Ticket,
+    /// That there is no room.
+    Full,
+}
+
+/// The modes and the key of the request with this number.
+fn asked(number: usize) -> (&'static str, Option<String>) {
+    match number % 4 {
+        0 => ("async", None),
+        1 => ("async", Some(format!("key-{number}"))),
+        2 => ("auto", Some(format!("key-{number}"))),
+        _ => (if number % 8 == 3 { "auto" } else { "sync" }, None),
+    }
+}
+
+fn body_of(number: usize) -> String {
+    format!("{number}:{}", "a".repeat(20_000 * (number % 3)))
+}
+
+async fn send(app: &Raincheck, number: usize) -> raincheck_e2e::Response {
+    let (mode, key) = asked(number);
+    let request = app
+        .request("PUT", &format!("/{mode}/{number}"))
+        .body(body_of(number));
+    match key {
+        Some(key) => request.header("idempotency-key", key).send().await,
+        None => request.send().await,
+    }
+}
+
+/// Sends until every mode that needs the disk was refused several times; who was told what, and the
+/// jobs behind what was not refused.
+async fn fill_up(app: &Raincheck) -> (Vec<Told>, BTreeMap<usize, String>) {
+    let (mut told, mut jobs) = (Vec::new(), BTreeMap::new());
+    let mut refused = [0; 4];
+    while refused.iter().take(3).any(|count| *count < 4) {
+        let number = told.len();
+        assert!(number < 4000, "the disk never was full: {refused:?}");
+        let response = send(app, number).await;
+        let stored = number % 4 != 3;
+        told.push(match response.status {
+            200 => {
+                assert_eq!(response.text(), body_of(number));
+                Told::Answer
+            }
+            202 => Told::Ticket,
+            _ => {
+                assert!(stored, "{number} needs no disk: {}", response.text());
+                expect::problem(&response, 503, "store-unavailable");
+                assert!(response.header("retry-after").is_some());
+                assert_eq!(response.json()["retryable"], true);
+                refused[number % 4] += 1;
+                Told::Full
+            }
+        });
+        if response.status == 202 {
+            jobs.insert(number, raincheck_e2e::ticket(&response).id);
+        }
+    }
+    (told, jobs)
+}
+
+/// Every job that was acknowledged has the answer to its own request, and its key leads to it; what
+/// was refused is accepted now.
+async fn nothing_is_lost(
+    app: &Raincheck,
+    backend: &Backend,
+    told: &[Told],
+    jobs: &BTreeMap<usize, String>,
+) {
+    let stored = |number: &usize| number % 4 != 3;
+    for (number, told) in (0..).zip(told).filter(|(number, _)| stored(number)) {
+        let mut id = jobs.get(&number).cloned();
+        if asked(number).1.is_some() {
+            let again = send(app, number).await;
+            let replayed = again.header("idempotency-replayed").is_some();
+            assert_eq!(replayed, *told != Told::Full, "{number}: {told:?}");
+            assert!([200, 202].contains(&again.status), "{}", again.text());
+            if *told == Told::Full {
+                id = job_of(backend, number).or(again.header("raincheck-job-id"));
+            } else {
+                assert_eq!(again.header("raincheck-job-id"), id, "{number}");
+            }
+        } else if *told == Told::Full {
+            continue;
+        }
+        let id = id.must("a job id");
+        assert_eq!(app.finished(&id).await["status"], "succeeded", "{number}");
+        let result = app.result(&id).await.expect(200);
+        assert_eq!(result.text(), body_of(number));
+    }
+}
+
+/// The job that the backend was asked for with this number, if it was.
+fn job_of(backend: &Backend, number: usize) -> Option<String> {
+    let requests = backend.requests();
+    let own = requests
+        .iter()
+        .find(|seen| number_of(seen) == Some(number))?;
+    own.job_id()
+}
+
+/// A gateway whose disk its clients have filled, and what they were told.
+async fn filled(backend: &Backend) -> (Disk, Raincheck, Vec<Told>, BTreeMap<usize, String>) {
+    let disk = Disk::new();
+    let config = Config::all_modes(&backend.url());
+    let app = Raincheck::start_in(Home::within(disk.0.path(), &config)).await;
+    let (told, mut jobs) = fill_up(&app).await;
+    assert!(jobs.len() > 20, "{}", jobs.len());
+    // A client that was answered at once was told no job.
+    for number in 0..told.len() {
+        if let (false, Some(id)) = (jobs.contains_key(&number), job_of(backend, number)) {
+            jobs.insert(number, id);
+        }
+    }
+    // Nothing is sent before it is stored.
+    let seen: BTreeSet<usize> = backend.requests().iter().filter_map(number_of).collect();
+    let refused = |number: &&usize| told[**number] == Told::Full;
+    assert_eq!(seen.iter().find(refused), None);
+    (disk, app, told, jobs)
+}
+
+fn number_of(seen: &Seen) -> Option<usize> {
+    seen.path().rsplit('/').next()?.parse().ok()
+}
+
+#[tokio::test]
+async fn a_disk_that_clients_fill_loses_nothing_and_serves_again_with_room() {
+    let backend = Backend::always(Script::new().mirror()).await;
+    let (disk, app, told, jobs) = filled(&backend).await;
+    disk.grow();
+    nothing_is_lost(&app, &backend, &told, &jobs).await;
+    let mut times = BTreeMap::new();
+    for number in backend.requests().iter().filter_map(number_of) {
+        *times.entry(number).or_insert(0) += 1;
+    }
+    let twice: Vec<_> = times.iter().filter(|(_, times)| **times != 1).collect();
+    assert!(twice.is_empty(), "sent twice: {twice:?}");
+    assert!(!app.child.stderr().contains("panicked"));
+}
+
+#[tokio::test]
+async fn a_kill_on_a_full_disk_loses_nothing() {
+    let backend = Backend::always(Script::new().mirror()).await;
+    let (disk, mut app, told, jobs) = filled(&backend).await;
+    app.kill().await;
+    disk.grow();
+    app.restart().await;
+    nothing_is_lost(&app, &backend, &told, &jobs).await;
 }

@@ -128,8 +128,44 @@ async fn what_does_not_finish_in_time_goes_on_by_its_own_rules_later() {
         assert_eq!(good.requests_of(id).len(), 1);
     }
     assert_eq!(app.status(&again).await["executions"], 2);
+    assert_eq!(app.status(&again).await["attempt"], 1, "uncounted");
     assert_eq!(app.status(&waiting).await["executions"], 1);
     assert!(good.requests_of(&once).is_empty());
+}
+
+/// Of two attempts one is used up, the second runs at the stop: it is the second again afterwards,
+/// and no third follows.
+#[tokio::test]
+async fn a_run_that_a_stop_takes_back_uses_up_no_attempt() {
+    let unavailable = Script::new().respond("503 Service Unavailable", &[], "no");
+    let backend = Backend::in_order(vec![
+        unavailable.clone(),
+        Script::new().until_closed(),
+        Script::new().until_closed(),
+        unavailable,
+    ])
+    .await;
+    let retry = "retry = { attempts = 2, backoff = \"1ms\", on = [\"5xx\"] }";
+    let config = Config::queued(&backend.url())
+        .server("grace = \"200ms\"")
+        .with(retry);
+    let mut app = Raincheck::start(&config).await;
+    let put = app.request("PUT", "/x").body("order").send().await;
+    let id = ticket(&put).id;
+    for seen in [2, 3] {
+        backend.wait_for(seen).await;
+        app.terminate();
+        assert_eq!(app.child.exited().await.code, Some(exit::OK));
+        app = Raincheck::start_in(app.home).await;
+    }
+    let ended = app.finished(&id).await;
+    assert_eq!(
+        (&ended["status"], &ended["attempt"]),
+        (&"failed".into(), &2.into())
+    );
+    assert_eq!(ended["executions"], 4);
+    assert_eq!(app.result(&id).await.expect(503).text(), "no");
+    assert_eq!(backend.count(), 4);
 }
 
 #[tokio::test]
