@@ -45,7 +45,11 @@ fn rate_limit(headers: &mut HeaderMap, rate: Rate, wait: Duration) {
 
 /// A JSON document as a response that nobody may cache.
 pub fn json(status: StatusCode, document: &impl ToString) -> Response<Payload> {
-    let mut text = document.to_string().into_bytes();
+    json_text(status, document.to_string().into_bytes())
+}
+
+/// The same of a document that was written already.
+pub fn json_text(status: StatusCode, mut text: Vec<u8>) -> Response<Payload> {
     text.push(b'\n');
     let mut response = Response::new(Payload::from(text));
     *response.status_mut() = status;

@@ -31,13 +31,18 @@ pub(crate) fn ticket(
         return response;
     }
     let progress = runner.progress(job).map(|(_, progress)| progress);
-    let document = status::document(job, links, progress.as_ref(), None);
+    let document = status::Document {
+        job,
+        links,
+        progress: progress.as_ref(),
+        result: None,
+    };
     let elsewhere = redirect(runner, job, links, prefer);
     let status = match &elsewhere {
         Some(_) => StatusCode::SEE_OTHER,
         None => StatusCode::ACCEPTED,
     };
-    let mut response = answer::json(status, &document);
+    let mut response = answer::json_text(status, document.text());
     response.extensions_mut().insert(Ticketed);
     let headers = response.headers_mut();
     let location = links.job(job);

@@ -1,12 +1,16 @@
 //! The status document: one shape for tickets, status, lists and whatever tells of a job.
 
+mod document;
+
 use std::time::Duration;
 
 use raincheck_core::job::{Job, Status};
 use raincheck_core::time::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::progress::Progress;
+pub use document::Document;
+use document::Url;
 
 /// Where a job's URLs begin: `/jobs`, or with a scheme and host before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,24 +29,29 @@ impl Links {
         &self.base
     }
 
+    fn url(&self, job: &Job, tail: &'static str) -> String {
+        let links = self;
+        Url { job, links, tail }.to_string()
+    }
+
     /// The job's own URL.
     pub fn job(&self, job: &Job) -> String {
-        format!("{}/{}", self.base, job.id())
+        self.url(job, "")
     }
 
     /// The URL of its result.
     pub fn result(&self, job: &Job) -> String {
-        format!("{}/{}/result", self.base, job.id())
+        self.url(job, "/result")
     }
 
     /// The URL of its events.
     pub fn events(&self, job: &Job) -> String {
-        format!("{}/{}/events", self.base, job.id())
+        self.url(job, "/events")
     }
 
     /// The URL of how its caller is told of its end.
     pub fn deliveries(&self, job: &Job) -> String {
-        format!("{}/{}/deliveries", self.base, job.id())
+        self.url(job, "/deliveries")
     }
 
     /// The URL at which one of these is asked for again.
@@ -63,51 +72,24 @@ impl Links {
     }
 }
 
-/// The status document of a job. `progress` is what its attempt has reported last, `result` is its response body, where that is small JSON.
+/// The status document of a job as a value, for whoever puts it into another. `progress` is what its
+/// attempt has reported last, `result` is its response body, where that is small JSON.
 pub fn document(
     job: &Job,
     links: &Links,
     progress: Option<&Progress>,
     result: Option<Value>,
 ) -> Value {
-    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
-    let mut document = json!({
-        "job_id": job.id().to_string(),
-        "status": job.status().as_str(),
-        "route": job.route().as_str(),
-        "attempt": job.attempt(),
-        "attempts_max": job.attempts_max(),
-        "executions": job.executions(),
-        "progress": progress.map(|progress| json!({
-            "percent": progress.percent,
-            "message": progress.message,
-            "data": progress.data,
-        })),
-        "created_at": job.created_at().to_string(),
-        "started_at": time(job.started_at()),
-        "finished_at": time(job.finished_at()),
-        "expires_at": time(job.expires_at()),
-        "response": job.response().map(|response| json!({
-            "status": response.status,
-            "content_type": response.content_type,
-            "content_length": response.content_length,
-        })),
-        "result": result,
-        "error": job.error().map(|error| json!({
-            "code": error.code.slug(),
-            "status": error.code.status(),
-            "title": error.code.title(),
-            "detail": error.detail,
-            "type": format!("/_raincheck/problems/{}", error.code.page()),
-        })),
-        "links": {
-            "self": links.job(job),
-            "result": links.result(job),
-            "events": links.events(job),
-        },
-    });
-    if job.callback().is_some() {
-        document["links"]["deliveries"] = links.deliveries(job).into();
+    let document = Document {
+        job,
+        links,
+        progress,
+        result: None,
+    };
+    // Nothing in it is what JSON has not.
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    if let Some(result) = result {
+        document["result"] = result;
     }
     document
 }

@@ -5,18 +5,37 @@ use raincheck_core::job::Job;
 use raincheck_core::limits::RESULT_INLINE_BYTES;
 use serde_json::Value;
 
+use crate::progress::Progress;
 use crate::{Error, Runner, result, status};
 
 /// A job's status document as it is told everywhere.
 pub async fn document(runner: &Runner, links: &status::Links, job: &Job) -> Value {
+    let (known, progress, result) = parts(runner, job).await;
+    let job = known.as_ref().unwrap_or(job);
+    status::document(job, links, progress.as_ref(), result)
+}
+
+/// The same as JSON.
+pub async fn text(runner: &Runner, links: &status::Links, job: &Job) -> Vec<u8> {
+    let (known, progress, result) = parts(runner, job).await;
+    let document = status::Document {
+        job: known.as_ref().unwrap_or(job),
+        links,
+        progress: progress.as_ref(),
+        result: result.as_ref(),
+    };
+    document.text()
+}
+
+/// The job where it is another one by now, what was reported of it, and its small result.
+async fn parts(runner: &Runner, job: &Job) -> (Option<Job>, Option<Progress>, Option<Value>) {
     let (known, result) = match inline(runner, job).await {
         Ok(result) => (None, result),
         // Where it is damaged, the job has failed by now.
         Err(_) => (runner.job(job.id()).await.ok(), None),
     };
-    let job = known.as_ref().unwrap_or(job);
-    let progress = runner.progress(job).map(|(_, progress)| progress);
-    status::document(job, links, progress.as_ref(), result)
+    let progress = runner.progress(known.as_ref().unwrap_or(job));
+    (known, progress.map(|(_, progress)| progress), result)
 }
 
 /// The response body, when it is plain JSON of at most [`RESULT_INLINE_BYTES`].

@@ -54,8 +54,8 @@ pub(crate) async fn document(
     job: &Job,
     status: StatusCode,
 ) -> Response<Payload> {
-    let document = told::document(runner, links, job).await;
-    let mut response = answer::json(status, &document);
+    let document = told::text(runner, links, job).await;
+    let mut response = answer::json_text(status, document);
     respond::set(&mut response, JOB_ID, &job.id().to_string());
     respond::set_retry_after(&mut response, runner, job);
     response
