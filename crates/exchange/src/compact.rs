@@ -12,21 +12,26 @@ use raincheck_store::Body;
 
 use crate::RequestBody;
 
-/// The same fields in one buffer of their own.
+/// The same fields in one buffer of their own. The map is copied as it is and its values are put in
+/// after that: to add them one by one would hash every name.
 pub fn headers(fields: &HeaderMap) -> HeaderMap {
-    let len = fields.values().map(HeaderValue::len).sum();
+    if fields.is_empty() {
+        return HeaderMap::new();
+    }
+    let mut copies = fields.clone();
+    let len = copies.values().map(HeaderValue::len).sum();
     let mut buffer = BytesMut::with_capacity(len);
-    fields
+    copies
         .values()
         .for_each(|value| buffer.extend_from_slice(value.as_bytes()));
     let mut rest = buffer.freeze();
-    let mut copies = HeaderMap::with_capacity(fields.keys_len());
-    for (name, value) in fields {
+    for value in copies.values_mut() {
+        let bytes = rest.split_to(value.len().min(rest.len()));
         // What was a value once is one again; if not, the original serves.
-        let mut copy = HeaderValue::from_maybe_shared(rest.split_to(value.len()))
-            .unwrap_or_else(|_| value.clone());
-        copy.set_sensitive(value.is_sensitive());
-        copies.append(name.clone(), copy);
+        if let Ok(mut copy) = HeaderValue::from_maybe_shared(bytes) {
+            copy.set_sensitive(value.is_sensitive());
+            *value = copy;
+        }
     }
     copies
 }
@@ -82,6 +87,9 @@ mod tests {
         fields.append("a", value(5..8));
         fields.append("b", value(5..8));
         fields.append("empty", HeaderValue::from_static(""));
+        fields.append("c", value(0..8));
+        fields.append("a", value(2..4));
+        fields.append("b", value(1..6));
         let head = RequestHead {
             method: http::Method::PUT,
             target: PathAndQuery::from_maybe_shared(read.slice(8..)).unwrap(),

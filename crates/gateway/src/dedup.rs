@@ -8,6 +8,7 @@ mod attend;
 mod leave;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Response};
@@ -107,7 +108,7 @@ impl Service {
     /// Serves a request that can be found again: begins its job, or finds it.
     pub(crate) async fn findable(
         &self,
-        mut accepted: Accepted,
+        accepted: Accepted,
         claim: Claim,
         wait: Wait,
     ) -> Result<Response<Payload>, Problem> {
@@ -115,13 +116,14 @@ impl Service {
             prefer: wait.prefer.past_hold(&accepted.route, &accepted.head),
             ..wait
         };
+        let mut accepted = Arc::new(accepted);
         let mut replaces = None;
         for _ in 0..KEY_TRIES {
             let known = self.look(&accepted, &claim, replaces).await?;
             let entry = match known {
                 Some(entry) => entry,
                 None => {
-                    accepted.key = Some(Box::new(NewKey {
+                    Arc::make_mut(&mut accepted).key = Some(Box::new(NewKey {
                         digest: claim.digest,
                         fingerprint: claim.fingerprint,
                         replaces,
@@ -174,7 +176,7 @@ impl Service {
     /// Claims the key for a new job and waits for that, unless somebody else has it.
     async fn begin(
         &self,
-        accepted: &Accepted,
+        accepted: &Arc<Accepted>,
         claim: &Claim,
         replaces: Option<JobId>,
         wait: Wait,
@@ -191,8 +193,8 @@ impl Service {
         };
         let leaving = self.beginners().enter(self.runner(), on_disconnect, id);
         let submitted = match on_disconnect {
-            OnDisconnect::Cancel => self.runner().submit_attended(accepted.clone()).await,
-            OnDisconnect::Continue => self.runner().submit(accepted.clone()).await,
+            OnDisconnect::Cancel => self.runner().submit_attended(Arc::clone(accepted)).await,
+            OnDisconnect::Continue => self.runner().submit(Arc::clone(accepted)).await,
         };
         let job = match submitted {
             Ok(job) => job,

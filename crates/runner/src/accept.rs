@@ -79,7 +79,8 @@ impl Runner {
     /// # Errors
     /// `QueueFull`, `Draining`, or what the store says: nothing was accepted. `Taken`, where its key
     /// leads to another job.
-    pub async fn submit(&self, accepted: Accepted) -> Result<Job, Error> {
+    pub async fn submit(&self, accepted: impl Into<Arc<Accepted>>) -> Result<Job, Error> {
+        let accepted = accepted.into();
         let (shared, place) = self.place(&accepted)?;
         let (told, tells) = oneshot::channel();
         self.shared.tasks.spawn(async move {
@@ -93,7 +94,8 @@ impl Runner {
     ///
     /// # Errors
     /// As [`Runner::submit`].
-    pub async fn submit_attended(&self, accepted: Accepted) -> Result<Job, Error> {
+    pub async fn submit_attended(&self, accepted: impl Into<Arc<Accepted>>) -> Result<Job, Error> {
+        let accepted = accepted.into();
         let (shared, place) = self.place(&accepted)?;
         let (told, tells) = oneshot::channel();
         self.shared.tasks.spawn(async move {
@@ -199,7 +201,7 @@ impl Shared {
         }
     }
 
-    async fn submit(self: &Arc<Self>, accepted: Accepted, place: Place, told: Told) {
+    async fn submit(self: &Arc<Self>, accepted: Arc<Accepted>, place: Place, told: Told) {
         match place {
             Place::AtOnce(permit) => self.run_at_once(accepted, permit, told).await,
             Place::Queue(arriving) => {
@@ -211,7 +213,7 @@ impl Shared {
         }
     }
 
-    async fn enqueue(&self, accepted: Accepted) -> Result<Job, Error> {
+    async fn enqueue(&self, accepted: Arc<Accepted>) -> Result<Job, Error> {
         let request = accepted.stored(self).await?;
         let transition = submit(accepted.submission(), self.now());
         self.create(transition, request, accepted.key.as_deref())
@@ -220,7 +222,7 @@ impl Shared {
 
     /// Stores the job with its attempt already begun: one write instead of two. To a crash this is
     /// no different from a start that follows at once.
-    async fn run_at_once(self: &Arc<Self>, accepted: Accepted, permit: Permit, told: Told) {
+    async fn run_at_once(self: &Arc<Self>, accepted: Arc<Accepted>, permit: Permit, told: Told) {
         let id = accepted.id;
         let route = Arc::clone(&accepted.route);
         let starting = self.starting(&accepted, self.now());
