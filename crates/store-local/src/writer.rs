@@ -10,6 +10,7 @@ mod apply;
 mod full;
 mod keys;
 pub(crate) mod linger;
+mod statements;
 mod vacuum;
 
 use std::collections::HashMap;
@@ -30,6 +31,7 @@ use crate::shared::Shared;
 use apply::Routes;
 use keys::Claims;
 use linger::Linger;
+use statements::Statements;
 
 /// How long nothing must have happened before the writer looks whether the file can be made
 /// smaller, and how long it waits between two steps of that.
@@ -193,10 +195,12 @@ impl Writer {
         outcomes: &mut Vec<Result<Effect, store::Error>>,
     ) -> rusqlite::Result<()> {
         self.conn.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
+        let mut statements = Statements::new(&self.conn);
         for handed in batch {
             let books = (&mut self.routes, &mut self.claims);
-            outcomes.push(apply::apply(&self.conn, books, &handed.change)?);
+            outcomes.push(apply::apply(&mut statements, books, &handed.change)?);
         }
+        drop(statements);
         self.conn.prepare_cached("COMMIT")?.execute(())?;
         Ok(())
     }

@@ -12,34 +12,23 @@ use rusqlite::{Connection, OptionalExtension, ToSql};
 use crate::change::{Attached, Effect, NumberedRoute, Prepared, PreparedPut};
 use crate::row;
 use crate::writer::keys::Claims;
+use crate::writer::statements::{Statements, To};
 
-/// What the guards look at, and what a change leads to.
-const LOOK: &str =
-    "SELECT revision, token, route, status, request, response, key FROM jobs WHERE id = ?1";
-const INSERT_JOB: &str = "INSERT INTO jobs
-    (id, route, status, due_at, over_at, revision, token, record, response, request, tell_at,
-        receiver, key)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-const UPDATE_JOB: &str = "UPDATE jobs SET route = ?2, status = ?3, due_at = ?4, over_at = ?5,
-    revision = ?6, token = ?7, record = ?8, response = ?9, request = ?10, tell_at = ?11,
-    receiver = ?12
-    WHERE id = ?1";
-const DELETE_JOB: &str = "DELETE FROM jobs WHERE id = ?1";
 const NEW_ROUTE: &str = "INSERT INTO routes (name) VALUES (?1) RETURNING number";
 
 /// The statements of a table of requests or responses.
 struct Beside {
-    add: &'static str,
-    remove: &'static str,
+    add: To,
+    remove: To,
 }
 
 const REQUESTS: Beside = Beside {
-    add: "INSERT INTO requests (id, body, record) VALUES (?1, ?2, ?3)",
-    remove: "DELETE FROM requests WHERE number = ?1 RETURNING body",
+    add: To::AddRequest,
+    remove: To::RemoveRequest,
 };
 const RESPONSES: Beside = Beside {
-    add: "INSERT INTO responses (id, body, record) VALUES (?1, ?2, ?3)",
-    remove: "DELETE FROM responses WHERE number = ?1 RETURNING body",
+    add: To::AddResponse,
+    remove: To::RemoveResponse,
 };
 
 /// The routes' numbers, and which of them this transaction made.
@@ -101,25 +90,25 @@ struct Stored {
 
 /// Carries out one change, or says why it is refused. An outer error spoils the transaction.
 pub(super) fn apply(
-    conn: &Connection,
+    sql: &mut Statements<'_>,
     (routes, claims): (&mut Routes, &mut Claims),
     change: &Prepared,
 ) -> rusqlite::Result<Result<Effect, store::Error>> {
     let stored = match change {
         Prepared::Put(put) if put.from.is_none() => None,
-        _ => look(conn, change.job())?,
+        _ => look(sql, change.job())?,
     };
     if let Err(refused) = guard(change, stored.as_ref()) {
         return Ok(Err(refused));
     }
     match change {
-        Prepared::Put(put) => put_job(conn, (routes, claims), put, stored.as_ref()),
-        Prepared::Delete { job, .. } => delete_job(conn, *job, stored.as_ref()).map(Ok),
+        Prepared::Put(put) => put_job(sql, (routes, claims), put, stored.as_ref()),
+        Prepared::Delete { job, .. } => delete_job(sql, *job, stored.as_ref()).map(Ok),
     }
 }
 
-fn look(conn: &Connection, id: JobId) -> rusqlite::Result<Option<Stored>> {
-    conn.prepare_cached(LOOK)?
+fn look(sql: &mut Statements<'_>, id: JobId) -> rusqlite::Result<Option<Stored>> {
+    sql.get(To::Look)?
         .query_row((id.as_bytes(),), |row| {
             let number: u8 = row.get(3)?;
             Ok(Stored {
@@ -166,38 +155,48 @@ fn guard(change: &Prepared, stored: Option<&Stored>) -> Result<(), store::Error>
 }
 
 fn put_job(
-    conn: &Connection,
+    sql: &mut Statements<'_>,
     (routes, claims): (&mut Routes, &mut Claims),
     put: &PreparedPut,
     stored: Option<&Stored>,
 ) -> rusqlite::Result<Result<Effect, store::Error>> {
     let id = put.job.id();
-    if stored.is_none() && exists(conn, id)? {
-        return Ok(Err(store::Error::Exists(id)));
-    }
-    if let Some(key) = &put.key
-        && let Err(refused) = claims.take(conn, id, key)?
-    {
-        return Ok(Err(refused));
-    }
+    let gives_up = match &put.key {
+        None => None,
+        Some(key) => match claims.look(sql.conn, key)? {
+            Ok(gives_up) => gives_up,
+            Err(_) if stored.is_none() && exists(sql.conn, id)? => {
+                return Ok(Err(store::Error::Exists(id)));
+            }
+            Err(refused) => return Ok(Err(refused)),
+        },
+    };
     let mut freed = Vec::new();
     let mut request = stored.and_then(|stored| stored.request);
     if let Some(new) = &put.request {
-        remove(conn, &REQUESTS, request, &mut freed)?;
-        request = Some(add(conn, &REQUESTS, id, new)?);
+        remove(sql, &REQUESTS, request, &mut freed)?;
+        request = Some(add(sql, &REQUESTS, id, new)?);
     }
     let mut response = stored.and_then(|stored| stored.response);
     if put.response.is_some() || put.drops_response {
-        remove(conn, &RESPONSES, response.take(), &mut freed)?;
+        remove(sql, &RESPONSES, response.take(), &mut freed)?;
     }
     if let Some(new) = &put.response {
-        response = Some(add(conn, &RESPONSES, id, new)?);
+        response = Some(add(sql, &RESPONSES, id, new)?);
     }
     // What is written again is not freed.
     let kept = [put.request_file(), put.response_file()];
     freed.retain(|file| !kept.contains(&Some(*file)));
-    let route = routes.number(conn, put.job.route())?;
-    write_job(conn, put, route, stored.is_some(), [response, request])?;
+    let route = routes.number(sql.conn, put.job.route())?;
+    if !write_job(sql, put, route, stored.is_some(), [response, request])? {
+        // That is looked at last, as it never happens: what stands beside the job goes again.
+        remove(sql, &REQUESTS, request, &mut Vec::new())?;
+        remove(sql, &RESPONSES, response, &mut Vec::new())?;
+        return Ok(Err(store::Error::Exists(id)));
+    }
+    if let Some(key) = &put.key {
+        claims.take(sql.conn, id, key, gives_up)?;
+    }
     Ok(Ok(Effect {
         job: id,
         was: stored.map(|stored| (stored.route, stored.status)),
@@ -207,16 +206,17 @@ fn put_job(
     }))
 }
 
+/// Writes the job's row; false: it is new, and there is one with its id.
 fn write_job(
-    conn: &Connection,
+    sql: &mut Statements<'_>,
     put: &PreparedPut,
     route: u32,
     is_stored: bool,
     [response, request]: [Option<i64>; 2],
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let millis = |time: Option<Timestamp>| time.map(|time| time.as_millis().cast_signed());
-    let statement = if is_stored { UPDATE_JOB } else { INSERT_JOB };
-    let mut statement = conn.prepare_cached(statement)?;
+    let to = if is_stored { To::UpdateJob } else { To::AddJob };
+    let statement = sql.get(to)?;
     let id = put.job.id();
     let columns: [&dyn ToSql; 12] = [
         id.as_bytes(),
@@ -240,8 +240,7 @@ fn write_job(
         let key = put.key.as_ref().map(|key| key.bytes);
         statement.raw_bind_parameter(13, key)?;
     }
-    statement.raw_execute()?;
-    Ok(())
+    Ok(statement.raw_execute()? > 0)
 }
 
 fn exists(conn: &Connection, id: JobId) -> rusqlite::Result<bool> {
@@ -251,19 +250,19 @@ fn exists(conn: &Connection, id: JobId) -> rusqlite::Result<bool> {
 
 /// Adds a row and gives its number.
 fn add<T>(
-    conn: &Connection,
+    sql: &mut Statements<'_>,
     table: &Beside,
     id: JobId,
     new: &Attached<T>,
 ) -> rusqlite::Result<i64> {
     let file = new.file.map(|file| file.0.to_be_bytes());
-    conn.prepare_cached(table.add)?
+    sql.get(table.add)?
         .insert((id.as_bytes(), file, &new.record))
 }
 
 /// Removes a row, if there is one, and frees its file.
 fn remove(
-    conn: &Connection,
+    sql: &mut Statements<'_>,
     table: &Beside,
     number: Option<i64>,
     freed: &mut Vec<BodyId>,
@@ -271,20 +270,24 @@ fn remove(
     let Some(number) = number else {
         return Ok(());
     };
-    let file: Option<Option<[u8; 16]>> = conn
-        .prepare_cached(table.remove)?
+    let file: Option<Option<[u8; 16]>> = sql
+        .get(table.remove)?
         .query_row((number,), |row| row.get(0))
         .optional()?;
     freed.extend(file.flatten().map(|id| BodyId(u128::from_be_bytes(id))));
     Ok(())
 }
 
-fn delete_job(conn: &Connection, id: JobId, stored: Option<&Stored>) -> rusqlite::Result<Effect> {
+fn delete_job(
+    sql: &mut Statements<'_>,
+    id: JobId,
+    stored: Option<&Stored>,
+) -> rusqlite::Result<Effect> {
     let mut freed = Vec::new();
-    conn.prepare_cached(DELETE_JOB)?.execute((id.as_bytes(),))?;
+    sql.get(To::DeleteJob)?.execute((id.as_bytes(),))?;
     if let Some(stored) = stored {
-        remove(conn, &REQUESTS, stored.request, &mut freed)?;
-        remove(conn, &RESPONSES, stored.response, &mut freed)?;
+        remove(sql, &REQUESTS, stored.request, &mut freed)?;
+        remove(sql, &RESPONSES, stored.response, &mut freed)?;
     }
     Ok(Effect {
         job: id,

@@ -35,29 +35,43 @@ impl Claims {
         self.new.clear();
     }
 
-    /// Takes a key for a job that is about to be written, or says whose it is. An outer error spoils
-    /// the transaction. A key that nobody has costs no statement.
-    pub(super) fn take(
-        &mut self,
+    /// Whether a key can be taken, and from which job, or whose it is. An outer error spoils the
+    /// transaction. A key that nobody has costs no statement.
+    pub(super) fn look(
+        &self,
         conn: &Connection,
-        job: JobId,
         key: &PreparedKey,
-    ) -> rusqlite::Result<Result<(), store::Error>> {
+    ) -> rusqlite::Result<Result<Option<JobId>, store::Error>> {
         let digest = key.new.digest;
+        let mut gives_up = None;
         let holders = self.shared.keyring.jobs(digest);
         let holders = holders.into_iter().chain(self.new.get(&digest).copied());
         for holder in holders {
             match keys::of_job(conn, holder, digest)? {
                 Ok(None) => {}
                 Ok(Some(entry)) if key.new.replaces == Some(entry.job) => {
-                    conn.prepare_cached(GIVE_UP)?
-                        .execute((entry.job.as_bytes(),))?;
+                    gives_up = Some(entry.job);
                 }
                 Ok(Some(entry)) => return Ok(Err(store::Error::Taken(entry))),
                 Err(error) => return Ok(Err(error)),
             }
         }
-        self.new.insert(digest, job);
-        Ok(Ok(()))
+        Ok(Ok(gives_up))
+    }
+
+    /// Takes a key that was looked at for a job that was written.
+    pub(super) fn take(
+        &mut self,
+        conn: &Connection,
+        job: JobId,
+        key: &PreparedKey,
+        gives_up: Option<JobId>,
+    ) -> rusqlite::Result<()> {
+        if let Some(holder) = gives_up {
+            conn.prepare_cached(GIVE_UP)?
+                .execute((holder.as_bytes(),))?;
+        }
+        self.new.insert(key.new.digest, job);
+        Ok(())
     }
 }
