@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use raincheck_e2e::expect::exit;
-use raincheck_e2e::process::{Child, Exit, Home, run};
+use raincheck_e2e::process::{Child, Exit, Home, command, run};
 use raincheck_e2e::{Backend, Config, Must, Raincheck};
 
 async fn refused(home: &Home) -> Exit {
@@ -185,8 +185,11 @@ retry = { attempts = 0 }
 async fn all_mistakes_of_a_config_are_told_at_once() {
     let home = Home::with_text(MISTAKES);
     let config = home.config().display().to_string();
-    for args in [["serve", "-c", &config], ["serve", "--config", &config]] {
-        let exit = run(&args).await;
+    let dir = tempfile::tempdir().must("a directory");
+    for flag in ["-c", "--config"] {
+        let mut serve = command();
+        serve.args(["serve", flag, &config]).current_dir(dir.path());
+        let exit = Child::spawn(serve).exited().await;
         assert_eq!(exit.code, Some(exit::USAGE), "{}", exit.stderr);
         for word in [
             "nonsense",
@@ -222,10 +225,8 @@ async fn all_mistakes_of_a_config_are_told_at_once() {
         assert!(exit.stderr.contains("listen"), "{}", exit.stderr);
         assert_eq!(exit.stdout, "");
     }
-    assert!(
-        !Path::new("raincheck-data").exists(),
-        "a refused start makes no data directory"
-    );
+    let made = fs::read_dir(dir.path()).must("its entries").count();
+    assert_eq!(made, 0, "a refused start makes no data directory");
 }
 
 #[tokio::test]
