@@ -1,7 +1,7 @@
 //! What a client may ask for and how slow it may be: each limit has its own answer, and a client
 //! that owes bytes is not waited for without end.
 
-use raincheck_e2e::{Backend, Config, End, Event, Raincheck, Script, expect};
+use raincheck_e2e::{Backend, Client, Config, End, Event, Raincheck, Script, expect};
 
 #[tokio::test]
 async fn a_large_head_is_refused_with_431() {
@@ -156,4 +156,49 @@ async fn an_idle_connection_is_closed_and_a_waiting_one_is_not() {
     answer.fire();
     assert_eq!(waiting.response().await.expect(200).text(), "done");
     waiting.expect_closed().await;
+}
+
+/// Begins an upload of ten bytes, and sends two of them.
+async fn upload(app: &Raincheck) -> Client {
+    let mut client = app.client().await;
+    let head = "POST /app/x HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nab";
+    client.send(head).await;
+    client
+}
+
+#[tokio::test]
+async fn what_a_client_takes_for_its_upload_is_no_time_of_the_backends() {
+    let never = Event::new("never");
+    let slow = Backend::slow(&never).await;
+    let (one, other) = (Backend::echo().await, Backend::echo().await);
+    let group = format!(
+        "\n[[upstream]]\nname = \"app\"\nservers = [{:?}, {:?}]\neject = {{ failures = 1, on = [\"timeout\"] }}\n",
+        one.url(),
+        other.url()
+    );
+    let config = Config::new()
+        .server("body_timeout = \"4s\"")
+        .route("/app/{*path}", "app", "sync")
+        .with("timeout = \"200ms\"")
+        .route("/hang", &slow.url(), "sync")
+        .with("timeout = \"200ms\"")
+        .with(&group);
+    let app = Raincheck::start(&config).await;
+    let mut moving = upload(&app).await;
+    let gone = upload(&app).await;
+    let mut stalled = upload(&app).await;
+    for part in ["cd", "ef", "gh", "ij"] {
+        // A backend that takes its time is cut at the end of it, each time anew.
+        expect::problem(&app.get("/hang").await, 504, "upstream-timeout");
+        moving.send(part).await;
+    }
+    let echo = moving.response().await.expect(200).json();
+    assert_eq!(echo["body"], "abcdefghij");
+    drop(gone);
+    expect::problem(&stalled.response().await, 408, "request-timeout");
+    let servers = app.admin("GET", "/upstreams").send().await;
+    let servers = servers.expect(200).json();
+    let servers = servers["upstreams"].to_string();
+    assert!(servers.contains("\"usable\":true"), "{servers}");
+    assert!(!servers.contains("\"usable\":false"), "{servers}");
 }

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,8 +11,8 @@ use http_body::{Body, Frame, SizeHint};
 use raincheck_core::hop;
 use raincheck_core::outcome::{Cause, Failure, Seen};
 use raincheck_core::policy::timeout::Timeouts;
-use raincheck_upstreams::AnswerBody;
-use tokio::time::{Instant, Sleep};
+use raincheck_upstreams::{AnswerBody, Until};
+use tokio::time::Sleep;
 
 /// What follows a response head, within the exchange's total time and the route's size limit. A
 /// body that broke a limit goes on giving that failure. Dropping it before its end closes the
@@ -36,7 +36,7 @@ impl ResponseBody {
     /// The body of an answer, with the end of its exchange's time and its largest size.
     pub(crate) fn new(
         answer: AnswerBody,
-        until: Option<(Instant, Timeouts)>,
+        until: Option<(Until, Timeouts)>,
         max: Option<u64>,
     ) -> Result<Self, Failure> {
         Self::within(Inner::Answer(answer), until, max)
@@ -49,7 +49,7 @@ impl ResponseBody {
     #[cfg(feature = "testing")]
     pub fn of(
         body: impl Body<Data = Bytes, Error = Failure> + Send + 'static,
-        until: Option<(Instant, Timeouts)>,
+        until: Option<(Until, Timeouts)>,
         max: Option<u64>,
     ) -> Result<Self, Failure> {
         Self::within(Inner::Any(Box::pin(body)), until, max)
@@ -57,7 +57,7 @@ impl ResponseBody {
 
     fn within(
         inner: Inner,
-        until: Option<(Instant, Timeouts)>,
+        until: Option<(Until, Timeouts)>,
         max: Option<u64>,
     ) -> Result<Self, Failure> {
         match max {
@@ -66,8 +66,8 @@ impl ResponseBody {
         }
         Ok(Self {
             inner,
-            deadline: until.map(|(at, timeouts)| Deadline {
-                at,
+            deadline: until.map(|(until, timeouts)| Deadline {
+                until,
                 sleep: None,
                 timeouts,
             }),
@@ -85,13 +85,8 @@ impl ResponseBody {
 
     /// The reader kept the backend waiting for this long: that is not the backend's time.
     pub(crate) fn forgive(&mut self, waited: Duration) {
-        if let Some(deadline) = &mut self.deadline
-            && let Some(later) = deadline.at.checked_add(waited)
-        {
-            deadline.at = later;
-            if let Some(sleep) = &mut deadline.sleep {
-                sleep.as_mut().reset(later);
-            }
+        if let Some(deadline) = &mut self.deadline {
+            deadline.until.forgive(waited);
         }
     }
 
@@ -114,7 +109,7 @@ impl ResponseBody {
             *left = rest.ok_or_else(|| too_large(self.max))?;
         }
         match &self.deadline {
-            Some(deadline) if !self.inner.is_end_stream() && deadline.at < Instant::now() => {
+            Some(deadline) if !self.inner.is_end_stream() && deadline.until.later().is_none() => {
                 Err(too_late(deadline.timeouts, Seen::Answering))
             }
             _ => Ok(frame),
@@ -146,21 +141,25 @@ fn too_large(max: u64) -> Failure {
 
 /// A timer that is only set once there is something to wait for.
 struct Deadline {
-    at: Instant,
+    until: Until,
     sleep: Option<Pin<Box<Sleep>>>,
     timeouts: Timeouts,
 }
 
 impl Deadline {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
-        let at = self.at;
+        let until = &self.until;
         let sleep = self
             .sleep
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        sleep
-            .as_mut()
-            .poll(cx)
-            .map(|()| too_late(self.timeouts, Seen::Answering))
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until.at())));
+        // Armed for earlier is fine: it fires, and is armed again for the rest.
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            match until.later() {
+                None => return Poll::Ready(too_late(self.timeouts, Seen::Answering)),
+                Some(later) => sleep.as_mut().reset(later),
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use raincheck_core::hop;
 use raincheck_core::outcome::{Failure, Seen};
 use raincheck_core::policy::timeout::Timeouts;
 use raincheck_core::route::{Backends, Route};
-use raincheck_upstreams::{OutBody, Upstreams};
+use raincheck_upstreams::{OutBody, Until, Upstreams};
 use tokio::time::{Instant, Sleep};
 
 use crate::incoming::{ResponseBody, too_late};
@@ -65,28 +65,35 @@ pub async fn open(
         attended,
     } = bounds;
     let begun = Instant::now();
-    let total = timeouts.total.and_then(|total| begun.checked_add(total));
+    let total = timeouts
+        .total
+        .and_then(|total| begun.checked_add(total))
+        .map(|at| Until::new(at, request.extensions()));
     let mut send = pin!(upstreams.send_to(upstream, request, timeouts));
-    let answer = match total {
+    let answer = match &total {
         None => send.await?,
-        Some(deadline) => within(send.as_mut(), deadline, begun + attended)
+        Some(until) => within(send.as_mut(), until, begun + attended)
             .await
             .ok_or_else(|| too_late(timeouts, Seen::Unknown))??,
     };
     let head = response_head(answer.head);
-    let body = ResponseBody::new(answer.body, total.map(|at| (at, timeouts)), max_response)?;
+    let body = ResponseBody::new(
+        answer.body,
+        total.map(|until| (until, timeouts)),
+        max_response,
+    )?;
     Ok(Opened { head, body })
 }
 
-/// The output of `future`, or none once `deadline` has passed. No timer is set before `attended`:
+/// The output of `future`, or none once `until` has come. No timer is set before `attended`:
 /// until then the caller polls again by itself.
 async fn within<F: Future>(
     mut future: Pin<&mut F>,
-    deadline: Instant,
+    until: &Until,
     attended: Instant,
 ) -> Option<F::Output> {
     let mut sleep = pin!(None::<Sleep>);
-    let attended = attended.min(deadline);
+    let attended = attended.min(until.at());
     let mut alone = false;
     poll_fn(|cx| {
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
@@ -97,11 +104,17 @@ async fn within<F: Future>(
             return Poll::Pending;
         }
         if sleep.is_none() {
-            sleep.set(Some(tokio::time::sleep_until(deadline)));
+            sleep.set(Some(tokio::time::sleep_until(until.at())));
         }
-        match sleep.as_mut().as_pin_mut() {
-            Some(sleep) => sleep.poll(cx).map(|()| None),
-            None => Poll::Pending,
+        let Some(mut sleep) = sleep.as_mut().as_pin_mut() else {
+            return Poll::Pending;
+        };
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            match until.later() {
+                None => return Poll::Ready(None),
+                Some(later) => sleep.as_mut().reset(later),
+            }
         }
     })
     .await

@@ -7,7 +7,7 @@ use http::header::{HeaderValue, UPGRADE};
 use raincheck_core::head::ResponseHead;
 use raincheck_core::outcome::{Failure, Seen};
 use raincheck_core::route::Backends;
-use raincheck_upstreams::{OutBody, Switched, Switches, Upstreams};
+use raincheck_upstreams::{OutBody, Switched, Switches, Until, Upstreams};
 use tokio::time::{Instant, timeout_at};
 
 use crate::Opened;
@@ -44,20 +44,21 @@ pub async fn open(
     mut request: Request<OutBody>,
     bounds: Bounds,
 ) -> Result<Opening, Failure> {
-    request.extensions_mut().insert(Switches);
     let timeouts = bounds.timeouts;
     let total = timeouts
         .total
-        .and_then(|total| Instant::now().checked_add(total));
+        .and_then(|total| Instant::now().checked_add(total))
+        .map(|at| Until::new(at, request.extensions()));
+    request.extensions_mut().insert(Switches);
     let sending = upstreams.send_to(upstream, request, timeouts);
-    let mut answer = match total {
+    let mut answer = match &total {
         None => sending.await?,
-        Some(at) => timeout_at(at, sending)
+        Some(until) => timeout_at(until.at(), sending)
             .await
             .map_err(|_| too_late(timeouts, Seen::Unknown))??,
     };
     let Some(switching) = answer.body.take_switching() else {
-        let until = total.map(|at| (at, timeouts));
+        let until = total.map(|until| (until, timeouts));
         let body = ResponseBody::new(answer.body, until, bounds.max_response)?;
         let head = response_head(answer.head);
         return Ok(Opening::Answered(Box::new(Opened { head, body })));

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use raincheck_core::hop;
 use raincheck_core::problem::{Problem, ProblemCode};
-use raincheck_upstreams::BoxError;
+use raincheck_upstreams::{BoxError, ClientTime};
 use tokio::time::{Instant, Sleep};
 
 use crate::connection::arriving::Arriving;
@@ -29,6 +29,7 @@ pub(crate) struct ClientBody {
     sleep: Option<Pin<Box<Sleep>>>,
     waiting: bool,
     blame: Blame,
+    time: Option<ClientTime>,
 }
 
 impl ClientBody {
@@ -41,7 +42,13 @@ impl ClientBody {
             sleep: None,
             waiting: false,
             blame,
+            time: None,
         }
+    }
+
+    /// Tells from now on for how long it has waited for the client.
+    pub(crate) fn time(&mut self) -> ClientTime {
+        self.time.get_or_insert_with(ClientTime::begin).clone()
     }
 
     fn blamed(&self, problem: Problem) -> BoxError {
@@ -72,6 +79,7 @@ impl ClientBody {
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         if !self.waiting {
             self.waiting = true;
+            self.time.iter().for_each(ClientTime::waits);
             sleep.as_mut().reset(until);
         }
         match sleep.as_mut().poll(cx) {
@@ -116,7 +124,10 @@ impl Body for ClientBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match Pin::new(&mut self.inner).poll_frame(cx) {
             Poll::Ready(frame) => {
-                self.waiting = false;
+                if self.waiting {
+                    self.waiting = false;
+                    self.time.iter().for_each(ClientTime::goes_on);
+                }
                 Poll::Ready(frame.map(|frame| match frame {
                     Ok(frame) => self.sieve(frame),
                     Err(error) => Err(self.blamed(broken(&error))),

@@ -40,14 +40,19 @@ impl Service {
         };
         let repeatable = route.repeats(&head.method);
         let blame = Blame::default();
+        let mut client = None;
         let body = if incoming.is_end_stream() {
             OutBody::Empty
         } else {
             let idle = self.options().body_idle_timeout;
-            let body = ClientBody::new(incoming, route.max_request, idle, Arc::clone(&blame));
+            let mut body = ClientBody::new(incoming, route.max_request, idle, Arc::clone(&blame));
+            client = Some(body.time());
             OutBody::Stream(Box::pin(body))
         };
-        let request = outbound.request(route.dressed(head), body);
+        let mut request = outbound.request(route.dressed(head), body);
+        if let Some(client) = client {
+            request.extensions_mut().insert(client);
+        }
         let bounds = Bounds {
             timeouts,
             max_response: route.max_response,

@@ -10,11 +10,13 @@
 //!
 //! [`Failure`]: raincheck_core::outcome::Failure
 
+mod client_time;
 pub mod egress;
 mod push;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use client_time::{ClientTime, Until};
 pub use push::answer::{Answer, AnswerBody};
 pub use push::body::{BoxError, OutBody};
 pub use push::group::show::ServerState;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::Extensions;
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use raincheck_core::outcome::{Cause, Failure, Seen};
@@ -11,7 +12,7 @@ use raincheck_exchange::open::{Bounds, open};
 use raincheck_exchange::payload::Relay;
 use raincheck_exchange::{Outbound, Payload, ResponseBody};
 use raincheck_store::model::ModelStore;
-use raincheck_upstreams::{OutBody, Upstreams};
+use raincheck_upstreams::{OutBody, Until, Upstreams};
 use tokio::time::Instant;
 
 use crate::script::{Script, Step, bytes};
@@ -37,6 +38,7 @@ fn body(
         steps: steps.into(),
         store: ModelStore::new(),
     };
+    let until = until.map(|(at, timeouts)| (Until::new(at, &Extensions::new()), timeouts));
     ResponseBody::of(script, until, max)
 }
 

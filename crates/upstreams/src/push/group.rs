@@ -24,6 +24,7 @@ use super::host::Host;
 use super::pool::{Pool, Upstreams};
 use super::send::Refused;
 use super::words;
+use crate::client_time::Until;
 pub(super) use server::{Place, Server};
 
 /// The shortest and the longest `Retry-After` while no server can be used.
@@ -192,7 +193,10 @@ impl Balancer {
             let attention = Attention {
                 balancer: self,
                 index,
-                until: timeouts.total.and_then(|total| begun.checked_add(total)),
+                until: timeouts
+                    .total
+                    .and_then(|total| begun.checked_add(total))
+                    .map(|at| Until::new(at, request.extensions())),
             };
             let sent = pool.deliver(&server.host, request, timeouts, Some(server));
             let sent = attention.pay(sent).await;
@@ -274,11 +278,11 @@ impl Balancer {
 }
 
 /// Watches what comes of one request at one server. An exchange that is dropped because its time
-/// is over counts as a timeout.
+/// is over counts as a timeout; the time that its client took is none of the server's.
 struct Attention<'a> {
     balancer: &'a Balancer,
     index: usize,
-    until: Option<Instant>,
+    until: Option<Until>,
 }
 
 impl Attention<'_> {
@@ -297,7 +301,11 @@ impl Attention<'_> {
 
 impl Drop for Attention<'_> {
     fn drop(&mut self) {
-        if self.until.is_some_and(|until| Instant::now() >= until) {
+        if self
+            .until
+            .as_ref()
+            .is_some_and(|until| until.later().is_none())
+        {
             self.balancer.report(self.index, Report::Timeout);
         }
     }

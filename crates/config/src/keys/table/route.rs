@@ -126,8 +126,8 @@ pub(super) const KEYS: &[Key] = &[
             example: r#""15m""#,
         },
         since: "0.1.0",
-        doc: "How long one attempt may take, all of it; time in which a client keeps a streamed answer \
-              waiting is not counted.",
+        doc: "How long one attempt may take, all of it; time in which a client is waited for, with \
+              its upload or as it reads, is not counted.",
     },
     Key {
         section: SectionName::Route,
