@@ -218,7 +218,6 @@ async fn paths_without_a_job_id_belong_to_the_routes() {
         "/jobs/",
         "/jobs/42",
         "/jobs/42/result",
-        "/jobs/01997F6C-7F3A-7CC0-8A6E-0D6F1E5B2A10",
         "/jobs/01997f6c7f3a7cc08a6e0d6f1e5b2a10",
         "/jobs/01997f6c-7f3a-4cc0-8a6e-0d6f1e5b2a10",
         "/jobs/{01997f6c-7f3a-7cc0-8a6e-0d6f1e5b2a1",
@@ -231,6 +230,28 @@ async fn paths_without_a_job_id_belong_to_the_routes() {
         assert_eq!(echo["target"], *path);
         assert_eq!(backend.count(), index + 1);
     }
+}
+
+#[tokio::test]
+async fn whatever_follows_a_job_id_stays_with_the_gateway() {
+    let backend = Backend::echo().await;
+    let app = Raincheck::start(&Config::queued(&backend.url())).await;
+    let id = app.submit("/x", "").await.id;
+    app.finished(&id).await;
+    for end in ["/", "/nonsense", "/result/", "/result/more", "//result"] {
+        for id in [id.clone(), id.to_uppercase()] {
+            let path = format!("/jobs/{id}{end}");
+            let problem = expect::problem(&app.get(&path).await, 404, "route-not-found");
+            let detail = problem["detail"].as_str().must("a detail");
+            assert!(detail.contains(&path), "{detail}");
+        }
+    }
+    // An id in upper case is the same id, and its document and links are as ever.
+    let upper = app.get(&format!("/jobs/{}", id.to_uppercase())).await;
+    assert_eq!(upper.expect(200).json(), app.status(&id).await);
+    let result = app.result(&id.to_uppercase()).await.expect(200);
+    assert_eq!(result.json()["target"], "/x");
+    assert_eq!(backend.count(), 1, "none of these is the backend's");
 }
 
 #[tokio::test]

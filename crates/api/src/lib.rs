@@ -94,9 +94,10 @@ impl Api {
     }
 
     /// Whether a path on the public listener belongs to the job API: its id segment is a
-    /// well-formed job id, or it is below `/_raincheck/`. Anything else is for the routes.
+    /// well-formed job id, whatever follows it, or it is below `/_raincheck/`. Anything else is for
+    /// the routes.
     pub fn claims(&self, path: &str) -> bool {
-        paths::is_reserved(path) || JobPath::parse(&self.jobs_path, path).is_some()
+        paths::is_reserved(path) || paths::is_below_a_job(&self.jobs_path, path)
     }
 
     /// Answers on the public listener, where [`Api::claims`] said yes. Only the body of a progress

@@ -93,17 +93,26 @@ impl Resource {
 
 impl JobPath {
     /// The job path that `path` is, below `prefix`. A path with a well-formed job id and an
-    /// unknown end is none: it goes to the routes.
+    /// unknown end is none; it is [`is_below_a_job`] nevertheless.
     pub(crate) fn parse(prefix: &str, path: &str) -> Option<Self> {
-        let rest = path.strip_prefix(prefix)?.strip_prefix('/')?;
-        let (id, end) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (id, end) = split(prefix, path)?;
         let mut kinds = Resource::ALL.into_iter();
         let resource = kinds.find_map(|kind| kind.read(end))?;
-        Some(Self {
-            id: id.parse().ok()?,
-            resource,
-        })
+        Some(Self { id, resource })
     }
+}
+
+/// Whether the segment after `prefix` is a well-formed job id, whatever follows it. Such a path is
+/// never a backend's: who mistypes a job's URL hands its id to nobody.
+pub(crate) fn is_below_a_job(prefix: &str, path: &str) -> bool {
+    split(prefix, path).is_some()
+}
+
+/// The job id after `prefix`, and what follows it.
+fn split<'a>(prefix: &str, path: &'a str) -> Option<(JobId, &'a str)> {
+    let rest = path.strip_prefix(prefix)?.strip_prefix('/')?;
+    let (id, end) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    Some((id.parse().ok()?, end))
 }
 
 /// `/progress/{attempt}-{token}`, the token as sixteen hexadecimal digits. What is none is read as
@@ -282,7 +291,7 @@ pub(crate) fn is_reserved(path: &str) -> bool {
 mod tests {
     //! Each listed path is read as what it is, and nothing near it is.
 
-    use super::{AdminPath, JobPath, NO_ATTEMPT, Reserved, Resource};
+    use super::{AdminPath, JobPath, NO_ATTEMPT, Reserved, Resource, is_below_a_job};
 
     const ID: &str = "01997f6c-1c00-7000-8000-000000000000";
 
@@ -312,6 +321,29 @@ mod tests {
     }
 
     #[test]
+    fn whatever_follows_a_job_id_is_claimed() {
+        let upper = ID.to_uppercase();
+        for end in [
+            "",
+            "/",
+            "/nothing",
+            "/result/",
+            "/result/x",
+            "//result",
+            "/Result",
+        ] {
+            for id in [ID, upper.as_str()] {
+                let path = format!("/jobs/{id}{end}");
+                assert!(is_below_a_job("/jobs", &path), "{path}");
+                assert_eq!(JobPath::parse("/jobs", &path).is_some(), end.is_empty());
+            }
+        }
+        let read = JobPath::parse("/jobs", &format!("/jobs/{upper}/result")).unwrap();
+        assert_eq!(read.id.to_string(), ID);
+        assert_eq!(read.resource, Resource::Result);
+    }
+
+    #[test]
     fn anything_else_is_not() {
         for path in [
             "/jobs".to_owned(),
@@ -324,6 +356,11 @@ mod tests {
         ] {
             assert_eq!(JobPath::parse("/jobs", &path), None, "{path}");
         }
+        for end in ["x", "", "/"] {
+            assert!(!is_below_a_job("/jobs", &format!("/jobs{end}")), "{end}");
+        }
+        assert!(!is_below_a_job("/jobs", &format!("/jobs/{ID}x")));
+        assert!(!is_below_a_job("/jobs", &format!("/v1/jobs/{ID}/nothing")));
         for report in ["1-0", "{report}", "1", "x-0000000000000000"] {
             let path = format!("/jobs/{ID}/progress/{report}");
             let read = JobPath::parse("/jobs", &path).unwrap();

@@ -47,7 +47,7 @@ pub enum UnitError {
     #[error("it is too large")]
     TooLarge,
     /// None of the above.
-    #[error("it cannot be read")]
+    #[error("it is no number with a unit")]
     Unreadable,
 }
 

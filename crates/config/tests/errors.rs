@@ -112,7 +112,7 @@ on_hold = "redirected"
     5 | hold = "25"
       |        ^^^^ expected a duration such as "500ms", "29s", "1m30s", "15m" or "24h", above zero
 
-    error: bad value for `timeout`: it cannot be read
+    error: bad value for `timeout`: it is no number with a unit
      --> raincheck.toml:6:11
       |
     6 | timeout = "15 min"

@@ -52,7 +52,7 @@ fn variables_and_flags_are_shown_as_given() {
       |
       = help: write "0.0.0.0:8080" for all addresses
 
-    error: bad value for `timeout`: it cannot be read
+    error: bad value for `timeout`: it is no number with a unit
       |
     1 | --timeout never
       |           ^^^^^ expected a duration such as "500ms", "29s", "1m30s", "15m" or "24h", or "none"

@@ -46,9 +46,10 @@ impl JobId {
 impl FromStr for JobId {
     type Err = NotAJobId;
 
-    /// Accepts the 36-character form with hyphens only, so that each job has one URL.
+    /// Accepts the 36-character form with hyphens only, in either case (RFC 9562 section 4). It is
+    /// printed in lower case.
     fn from_str(text: &str) -> Result<Self, NotAJobId> {
-        if text.len() != 36 || text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        if text.len() != 36 {
             return Err(NotAJobId);
         }
         let id = uuid::Uuid::try_parse(text).map_err(|_| NotAJobId)?;

@@ -5,6 +5,7 @@ pub mod action;
 mod cancel;
 pub mod diagram;
 mod expire;
+mod refused;
 pub mod remains;
 mod rescue;
 mod settle;
@@ -18,8 +19,9 @@ mod event;
 use std::time::Duration;
 
 pub use action::Action;
-pub use apply::{Refused, Transition, apply};
+pub use apply::{Transition, apply};
 pub use event::{Event, EventKind};
+pub use refused::Refused;
 pub use remains::{Remains, damaged};
 pub use submit::{Submission, submit, submit_started};
 

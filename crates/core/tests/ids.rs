@@ -21,10 +21,15 @@ fn a_job_id_is_a_uuid_of_version_7() {
 #[test]
 fn a_job_has_one_name() {
     let good = "01997f6c-7f3a-7cc0-8a6e-0d6f1e5b2a10";
-    assert_eq!(good.parse::<JobId>().unwrap().to_string(), good);
+    for same in [
+        good,
+        "01997F6C-7F3A-7CC0-8A6E-0D6F1E5B2A10",
+        "01997f6c-7F3A-7cc0-8A6E-0d6f1e5b2a10",
+    ] {
+        assert_eq!(same.parse::<JobId>().unwrap().to_string(), good, "{same}");
+    }
     for bad in [
         "",
-        "01997F6C-7F3A-7CC0-8A6E-0D6F1E5B2A10",
         "01997f6c7f3a7cc08a6e0d6f1e5b2a10",
         "{01997f6c-7f3a-7cc0-8a6e-0d6f1e5b2a10}",
         "urn:uuid:01997f6c-7f3a-7cc0-8a6e-0d6f1e5b2a10",

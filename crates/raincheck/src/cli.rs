@@ -221,8 +221,8 @@ pub struct ListArgs {
     /// Only jobs older than this one
     #[arg(long, value_name = "ID")]
     pub before: Option<String>,
-    /// All of them, page by page
-    #[arg(long, conflicts_with = "limit")]
+    /// All of them, however many; without --limit
+    #[arg(long)]
     pub all: bool,
 }
 
@@ -393,5 +393,7 @@ pub fn command() -> clap::Command {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    raincheck_config::units::parse_duration(text).map_err(|error| error.to_string())
+    let expected = raincheck_config::units::DURATION;
+    raincheck_config::units::parse_duration(text)
+        .map_err(|error| format!("{error}; expected {expected}"))
 }

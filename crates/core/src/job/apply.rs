@@ -1,7 +1,8 @@
 //! apply(job, event, now) -> Transition: the only way a job changes.
 
 use super::{
-    Action, Event, EventKind, Fields, Job, Status, cancel, expire, rescue, settle, start, tell,
+    Action, Event, EventKind, Fields, Job, Refused, Status, cancel, expire, rescue, settle, start,
+    tell,
 };
 use crate::id::{FencingToken, Revision};
 use crate::time::Timestamp;
@@ -17,39 +18,6 @@ pub struct Transition {
     pub drops_response: bool,
     /// What to do once the change is durable.
     pub actions: Vec<Action>,
-}
-
-/// Why an event changes nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// A job in this status cannot be met by such an event.
-    #[error("a job that is {} cannot be met by {event:?}", status.as_str())]
-    Status {
-        /// Where the job stands.
-        status: Status,
-        /// What happened.
-        event: EventKind,
-    },
-    /// The event is of an attempt that is not the latest.
-    #[error("attempt {} is over; the latest is {}", told.0, latest.0)]
-    Fenced {
-        /// The attempt of the event.
-        told: FencingToken,
-        /// The job's latest attempt.
-        latest: FencingToken,
-    },
-    /// Its end cannot be told now: there is no such delivery, it is under way, or the job has been
-    /// run again since.
-    #[error("a job that is {} has no such delivery that can be met by {event:?}", status.as_str())]
-    Delivery {
-        /// Where the job stands.
-        status: Status,
-        /// What happened.
-        event: EventKind,
-    },
-    /// It is not time yet.
-    #[error("neither its deadline nor its retention is over")]
-    NotYet,
 }
 
 /// What becomes of `job` when `event` happens at `now`.

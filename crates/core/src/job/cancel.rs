@@ -1,7 +1,7 @@
 //! Somebody asked for a job to stop.
 
-use super::apply::{Refused, Transition, finish};
-use super::{Action, EventKind, Job, JobError, Status};
+use super::apply::{Transition, finish};
+use super::{Action, EventKind, Job, JobError, Refused, Status};
 use crate::problem::ProblemCode;
 use crate::time::Timestamp;
 

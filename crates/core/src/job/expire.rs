@@ -1,7 +1,7 @@
 //! A job's time is over: it waited past its deadline, or was kept as long as promised.
 
-use super::apply::{Refused, Transition, finish};
-use super::{Action, EventKind, Job, JobError, Status};
+use super::apply::{Transition, finish};
+use super::{Action, EventKind, Job, JobError, Refused, Status};
 use crate::problem::ProblemCode;
 use crate::time::Timestamp;
 

@@ -1,7 +1,7 @@
 //! An attempt ended: answered, failed, or to be tried again.
 
-use super::apply::{Refused, Transition, enqueue, finish, queued};
-use super::{Action, EventKind, Fields, Job, JobError, Status};
+use super::apply::{Transition, enqueue, finish, queued};
+use super::{Action, EventKind, Fields, Job, JobError, Refused, Status};
 use crate::id::FencingToken;
 use crate::outcome::Outcome;
 use crate::policy::retry::{Next, next};

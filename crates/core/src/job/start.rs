@@ -1,7 +1,7 @@
 //! An attempt begins, by its turn or because somebody asked for another run.
 
-use super::apply::{Refused, Transition, enqueue, queued};
-use super::{Action, EventKind, Job, Status};
+use super::apply::{Transition, enqueue, queued};
+use super::{Action, EventKind, Job, Refused, Status};
 use crate::time::Timestamp;
 
 /// The next attempt begins. It counts as an execution from here on: after a crash nobody could say

@@ -1,7 +1,7 @@
 //! A job's end is told to whoever named a URL for it.
 
-use super::apply::{Refused, Transition};
-use super::{EventKind, Job};
+use super::apply::Transition;
+use super::{EventKind, Job, Refused};
 use crate::callback::{DeliveryState, Try};
 use crate::time::Timestamp;
 use std::time::Duration;

@@ -96,12 +96,10 @@ fn described(route: &Route) -> String {
     let retry = &route.retry;
     let mut text = format!("{}  ->  {upstream}\n", route.pattern);
     text.push_str(&format!(
-        "   name {}, mode {}, hold {} ({}), on_disconnect {}\n",
+        "   name {}, mode {}{}\n",
         route.name,
         route.mode.as_str(),
-        show_duration(route.hold),
-        until(route),
-        disconnect(route)
+        held(route)
     ));
     text.push_str(&format!(
         "   timeout {}, connect_timeout {}, idle_timeout {}, deadline {}\n",
@@ -188,13 +186,13 @@ fn route_document(route: &Route) -> Value {
         "match": route.pattern.to_string(),
         "upstream": upstream(route),
         "mode": route.mode.as_str(),
-        "hold": show_duration(route.hold),
-        "hold_until": until(route),
+        "hold": holds(route).then(|| show_duration(route.hold)),
+        "hold_until": (route.mode == Mode::Auto).then(|| until(route)),
         "timeout": route.timeout.map(show_duration),
         "connect_timeout": show_duration(route.connect_timeout),
         "idle_timeout": route.idle_timeout.map(show_duration),
         "deadline": route.deadline.map(show_duration),
-        "on_disconnect": disconnect(route),
+        "on_disconnect": (route.mode != Mode::Async).then(|| disconnect(route)),
         "retry": {
             "attempts": retry.attempts,
             "backoff": show_duration(retry.backoff),
@@ -230,6 +228,23 @@ fn upstream(route: &Route) -> String {
         return what.to_owned();
     }
     route.upstream.to_string()
+}
+
+/// How clients are held, as far as the mode has a use for it.
+fn held(route: &Route) -> String {
+    let hold = show_duration(route.hold);
+    let (until, gone) = (until(route), disconnect(route));
+    match route.mode {
+        Mode::Auto => format!(", hold {hold} ({until}), on_disconnect {gone}"),
+        Mode::Async => format!(", hold {hold} (the most that Prefer: wait gets)"),
+        Mode::Sync if holds(route) => format!(", hold {hold} (of followers), on_disconnect {gone}"),
+        Mode::Sync => format!(", on_disconnect {gone}"),
+    }
+}
+
+/// Whether anybody waits as long as the hold: on a sync route only who follows a recorded response.
+fn holds(route: &Route) -> bool {
+    route.mode != Mode::Sync || route.resume
 }
 
 fn until(route: &Route) -> &'static str {

@@ -2,6 +2,7 @@
 
 mod reload;
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -266,13 +267,24 @@ fn ready(gateway: &Gateway, route: Option<&str>, out: Output) -> anyhow::Result<
 fn reached(server: &ServerHandle) -> (String, String) {
     let scheme = if server.is_secure() { "https" } else { "http" };
     match server.address() {
-        Address::Tcp(addr) => (String::new(), format!("{scheme}://{addr}/")),
+        Address::Tcp(addr) => (String::new(), format!("{scheme}://{}/", dialled(*addr))),
         Address::Unix(path) => {
             let path = path.as_deref().map(|path| path.display().to_string());
             let options = format!("--unix-socket {} ", path.unwrap_or_default());
             (options, format!("{scheme}://localhost/"))
         }
     }
+}
+
+/// Where a listener on any address is reached from this machine: not every client can dial
+/// `0.0.0.0` or `[::]`.
+fn dialled(addr: SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        named => named,
+    };
+    SocketAddr::new(ip, addr.port())
 }
 
 /// The socket for a successor lies on the disk of the store, and fails as that does.
@@ -283,4 +295,24 @@ fn no_post(error: &std::io::Error) -> Failure {
     };
     let message = format!("cannot make {POST} in the data directory: {error}; see its disk");
     Failure::new(code, message)
+}
+
+#[cfg(test)]
+mod tests {
+    //! What is printed can be dialled.
+
+    use super::dialled;
+
+    #[test]
+    fn a_listener_on_any_address_is_reached_on_loopback() {
+        for (listens, at) in [
+            ("0.0.0.0:8080", "127.0.0.1:8080"),
+            ("[::]:8080", "[::1]:8080"),
+            ("127.0.0.2:80", "127.0.0.2:80"),
+            ("[::1]:80", "[::1]:80"),
+            ("192.0.2.7:443", "192.0.2.7:443"),
+        ] {
+            assert_eq!(dialled(listens.parse().unwrap()).to_string(), at);
+        }
+    }
 }

@@ -58,6 +58,7 @@ fn all_pages_are_one_document() {
         list,
         serde_json::json!({ "jobs": [], "next": null, "damaged": [] })
     );
+    assert_eq!(empty.requests().remove(0).line(), "GET /jobs");
     let exit = jobs(&empty, &["list"]).expect(0);
     assert_eq!(
         (exit.stdout.as_str(), exit.stderr.as_str()),

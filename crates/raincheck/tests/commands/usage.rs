@@ -6,7 +6,7 @@ use crate::process::{Exit, command, run};
 
 #[test]
 fn wrong_command_lines_are_bad_usage() {
-    let wrong: [&[&str]; 15] = [
+    let wrong: [&[&str]; 17] = [
         &[],
         &["no-such-command"],
         &["serve", "--no-such-flag"],
@@ -16,12 +16,14 @@ fn wrong_command_lines_are_bad_usage() {
         &["jobs"],
         &["jobs", "list", "--limit", "501"],
         &["jobs", "list", "--status", "running"],
+        &["jobs", "list", "--all", "--limit", "7"],
         &["jobs", "show", "17"],
         &["verify", "/a", "--store-path", "/b"],
         &["check", "/dev/zero"],
         &["wait"],
         &["wait", "17", "--timeout", "soon"],
         &["submit", "no-url"],
+        &["demo", "--hold", "5"],
     ];
     for args in wrong {
         let exit = run(args).expect(64);
@@ -40,6 +42,46 @@ fn wrong_command_lines_are_bad_usage() {
             .stderr
             .contains("cannot read the config file /no/such/file")
     );
+}
+
+#[test]
+fn a_wrong_time_or_size_is_told_with_the_form_expected() {
+    let id = "01997f6c-7f3a-7cc0-8a6e-0d6f1e5b2a10";
+    for args in [
+        &["wait", id, "--timeout", "abc"][..],
+        &["demo", "--hold", "abc"],
+        &[
+            "check",
+            "--upstream",
+            "http://127.0.0.1:9000",
+            "--hold",
+            "abc",
+        ],
+        &[
+            "check",
+            "--upstream",
+            "http://127.0.0.1:9000",
+            "--timeout",
+            "abc",
+        ],
+    ] {
+        let told = run(args).expect(64).stderr;
+        for part in [
+            "it is no number with a unit",
+            "expected a duration such as \"500ms\"",
+        ] {
+            assert!(told.contains(part), "{args:?}: {told}");
+        }
+    }
+    let told = check(&format!("{RIGHT}max_request = \"abc\"\n"), &[]).expect(64);
+    for part in [
+        "it is no number with a unit",
+        "expected a size such as \"64 KiB\"",
+    ] {
+        assert!(told.stderr.contains(part), "{}", told.stderr);
+    }
+    let both = run(&["jobs", "list", "--all", "--limit", "7"]).expect(64);
+    assert!(both.stderr.contains("leave one of them out"), "{both:?}");
 }
 
 #[test]
@@ -104,6 +146,40 @@ fn check_shows_the_routes_as_they_are_tried() {
     assert_eq!(plan["ok"], true);
     assert_eq!(plan["routes"][0]["retry"]["attempts"], 3);
     assert_eq!(plan["routes"][1]["hold"], "25s");
+}
+
+#[test]
+fn check_shows_a_hold_where_the_mode_has_one() {
+    let shown = |mode: &str| {
+        let text = RIGHT.replace("mode = \"async\"", mode);
+        let exit = check(&text, &[]).expect(0);
+        let json = check(&text, &["--json"]).expect(0).stdout;
+        let plan: serde_json::Value = serde_json::from_str(&json).unwrap();
+        (exit.stdout, plan["routes"][0].clone())
+    };
+    let (text, route) = shown("mode = \"sync\"");
+    assert!(
+        text.contains("name render, mode sync, on_disconnect cancel\n"),
+        "{text}"
+    );
+    assert!(
+        route["hold"].is_null() && route["hold_until"].is_null(),
+        "{route}"
+    );
+    let (text, route) = shown("mode = \"async\"");
+    let line = "name render, mode async, hold 25s (the most that Prefer: wait gets)\n";
+    assert!(text.contains(line), "{text}");
+    assert!(
+        route["hold_until"].is_null() && route["on_disconnect"].is_null(),
+        "{route}"
+    );
+    assert_eq!(route["hold"], "25s");
+    let (text, route) = shown("mode = \"sync\"\nresume = true");
+    assert!(
+        text.contains("mode sync, hold 25s (of followers), on_disconnect"),
+        "{text}"
+    );
+    assert_eq!(route["hold"], "25s");
 }
 
 #[test]

@@ -49,7 +49,8 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::UrlPath,
         default: Is(r#""/jobs""#),
         since: "0.1.0",
-        doc: "Where the job API is. Only paths whose next segment is a well-formed job id \
+        doc: "Where the job API is. Only paths whose next segment is a well-formed job id, in \
+              either case and whatever follows it, \
               belong to it; all others go to the routes.",
     },
     Key {

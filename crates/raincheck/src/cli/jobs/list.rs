@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::show::{attempts, outcome, seconds, word};
 use super::{Desk, target};
 use crate::cli::ListArgs;
-use crate::exit::Code;
+use crate::exit::{Code, Failure};
 use crate::output::{Table, printable};
 
 /// Jobs in a page when all are asked for.
@@ -16,6 +16,10 @@ impl Desk {
     /// Prints jobs. With `--all` each page goes out as it comes, so that a million jobs need no
     /// memory.
     pub(super) async fn list(&self, args: &ListArgs) -> anyhow::Result<Code> {
+        if args.all && args.limit.is_some() {
+            let message = "--all prints every job and --limit at most N; leave one of them out";
+            return Err(Failure::new(Code::Usage, message).into());
+        }
         let mut printer = Printer::new(self, args.all);
         let mut before = args.before.as_deref().map(target::job_id).transpose()?;
         loop {
@@ -49,12 +53,13 @@ impl Desk {
             .into_iter()
             .filter_map(|(name, value)| Some(format!("{name}={}", encoded(value?))))
             .collect();
-        let url = self.base.below(&format!("jobs?{}", query.join("&")));
+        let mark = if query.is_empty() { "" } else { "?" };
+        let url = self.base.below(&format!("jobs{mark}{}", query.join("&")));
         let page = self.client.document(Method::GET, &url).await?;
         if page.get("jobs").is_none_or(|jobs| !jobs.is_array()) {
             let message =
                 format!("{url} is not the list of jobs of an admin listener; check --admin-url");
-            return Err(crate::exit::Failure::new(Code::Refused, message).into());
+            return Err(Failure::new(Code::Refused, message).into());
         }
         Ok(page)
     }

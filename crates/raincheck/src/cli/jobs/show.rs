@@ -85,11 +85,24 @@ fn delivered(delivery: &Value) -> String {
         at => format!(", next at {at}"),
     };
     let (tries, status) = (number("tries_made"), word(delivery, "status"));
-    let text = format!(
-        "{} {status} after {tries} tries{came}{next}",
-        number("number")
-    );
+    let tries = counted(tries, "try", "tries");
+    let text = format!("{} {status} after {tries}{came}{next}", number("number"));
     printable(&text)
+}
+
+/// A number of things, with the word for one or for several.
+fn counted(number: u64, one: &str, several: &str) -> String {
+    let word = if number == 1 { one } else { several };
+    format!("{number} {word}")
+}
+
+/// How often the backend may have seen the request.
+fn seen(executions: u64) -> String {
+    match executions {
+        0 => "has not seen it".to_owned(),
+        1 => "may have seen it once".to_owned(),
+        several => format!("may have seen it {several} times"),
+    }
 }
 
 /// Everything about a job.
@@ -109,10 +122,7 @@ pub(super) fn described(job: &Value) -> Table {
         .unwrap_or_default();
     row(
         "attempt",
-        format!(
-            "{} (the backend may have seen it {executions} times)",
-            attempts(job)
-        ),
+        format!("{} (the backend {})", attempts(job), seen(executions)),
     );
     row("created", word(job, "created_at").to_owned());
     row("started", word(job, "started_at").to_owned());
@@ -160,6 +170,22 @@ mod tests {
     }
 
     #[test]
+    fn how_often_the_backend_may_have_seen_it() {
+        let told = |executions| {
+            let job = json!({ "attempt": 1, "attempts_max": 1, "executions": executions });
+            described(&job).to_string()
+        };
+        for (executions, seen) in [
+            (0, "1/1 (the backend has not seen it)"),
+            (1, "1/1 (the backend may have seen it once)"),
+            (2, "1/1 (the backend may have seen it 2 times)"),
+        ] {
+            let text = told(executions);
+            assert!(text.contains(seen), "{text}");
+        }
+    }
+
+    #[test]
     fn a_job_whose_caller_is_to_be_told() {
         let job = json!({ "deliveries": [
             { "number": 1, "status": "failed", "tries_made": 10, "tries": [{ "error": "timeout" }] },
@@ -171,7 +197,7 @@ mod tests {
         let text = described(&job).to_string();
         let failed = "webhook  1 failed after 10 tries (timeout)\n";
         assert!(text.contains(failed), "{text}");
-        let pending = "2 pending after 1 tries (503), next at 2026-11-23T08:03:12.123Z";
+        let pending = "2 pending after 1 try (503), next at 2026-11-23T08:03:12.123Z";
         assert!(text.contains(pending), "{text}");
     }
 }
