@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, ffi};
 
 /// Settings of every connection.
 ///
@@ -49,15 +49,35 @@ pub(crate) fn writable(path: &Path) -> rusqlite::Result<Connection> {
 pub(crate) fn make_writer(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(
         "PRAGMA page_size = 4096;
-         PRAGMA auto_vacuum = INCREMENTAL;
-         PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
+         PRAGMA auto_vacuum = INCREMENTAL;",
+    )?;
+    keep_a_log(conn)?;
+    conn.execute_batch(
+        "PRAGMA synchronous = FULL;
          PRAGMA cache_size = -16384;
          PRAGMA wal_autocheckpoint = 0;
          PRAGMA journal_size_limit = 67108864;",
     )?;
     conn.set_prepared_statement_cache_capacity(64);
     Ok(())
+}
+
+/// Changes the database to `journal_mode WAL`. Without it the engine would go on with a journal whose
+/// deletion, which makes a change a fact, is not synced: what was acknowledged could come undone.
+/// The change is committed after the mode was told, and may fail only then.
+fn keep_a_log(conn: &Connection) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare("PRAGMA journal_mode = WAL")?;
+    let mut rows = statement.query(())?;
+    let mut mode = String::new();
+    while let Some(row) = rows.next()? {
+        mode = row.get(0)?;
+    }
+    if mode == "wal" {
+        return Ok(());
+    }
+    let error = ffi::Error::new(ffi::SQLITE_IOERR);
+    let why = format!("the database cannot be given a log: its journal mode stays {mode:?}");
+    Err(rusqlite::Error::SqliteFailure(error, Some(why)))
 }
 
 /// Bounds the database file; a change for which there is no room in it is refused.
