@@ -1,9 +1,11 @@
 //! What the README and the guides show can be used as it stands there.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use raincheck_e2e::Must;
 use raincheck_e2e::process::run;
+use raincheck_e2e::{Backend, Config, Event, Must, Raincheck};
+use serde_json::Value;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -88,4 +90,42 @@ fn every_link_to_a_file_leads_to_one() {
         }
     }
     assert!(seen > 30, "{seen}");
+}
+
+/// The names of a document's members, those of its links too.
+fn members(document: &Value) -> BTreeSet<String> {
+    let names = |value: &Value| -> Vec<String> {
+        let object = value.as_object().must("an object");
+        object.keys().cloned().collect()
+    };
+    let links = names(&document["links"]).into_iter();
+    let links = links.map(|name| format!("links.{name}"));
+    names(document).into_iter().chain(links).collect()
+}
+
+#[tokio::test]
+async fn the_ticket_of_the_readme_has_what_a_ticket_has() {
+    let readme = std::fs::read_to_string(root().join("README.md")).must("the README");
+    let (_, rest) = readme
+        .split_once("HTTP/1.1 202 Accepted\n")
+        .must("a ticket");
+    let sample = rest.split("```").next().must("its end");
+    let (head, body) = sample.split_once("\n\n").must("a body");
+    let shown: BTreeSet<String> = head
+        .lines()
+        .map(|line| line.split(':').next().must("a name").to_owned())
+        .collect();
+
+    let never = Event::new("never");
+    let backend = Backend::slow(&never).await;
+    let config = Config::auto(&backend.url()).with("hold = \"1ms\"");
+    let app = Raincheck::start(&config).await;
+    let ticket = app.get("/slow/report").await.expect(202);
+    let missing: Vec<&String> = shown.iter().filter(|name| !ticket.head.has(name)).collect();
+    assert!(missing.is_empty(), "only in the README: {missing:?}");
+    for name in ["location", "retry-after", "link", "raincheck-job-id"] {
+        assert!(shown.contains(name), "the README lacks {name}");
+    }
+    let sample: Value = serde_json::from_str(body.trim()).must("a document");
+    assert_eq!(members(&sample), members(&ticket.json()));
 }
