@@ -58,6 +58,28 @@ pub struct Arrival {
     pub body: (Vec<u8>, bool),
 }
 
+/// What a follower had of an answer when it stopped reading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Followed {
+    /// The bytes, read at once or in parts.
+    pub bytes: Vec<u8>,
+    /// Whether it was told that these are all.
+    pub whole: bool,
+}
+
+/// What the receiver of a job's callback was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Of which job.
+    pub job: String,
+    /// The id of the message, which is the same each time it is sent.
+    pub event: String,
+    /// Its type.
+    pub kind: String,
+    /// The status document in it.
+    pub sight: Sight,
+}
+
 /// A promise that was not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
@@ -93,6 +115,12 @@ pub enum Breach {
     /// A request that comes again under its key becomes another job only after one that ended
     /// without an answer, and only if that was never sent or may be repeated.
     RunTwice,
+    /// What a follower reads is one answer from its first byte on, and ends where that ends.
+    OtherBytes,
+    /// What is told of an end is what is seen of it, and nothing is told before.
+    ToldOtherwise,
+    /// Who asked for it is told of the end.
+    Untold,
 }
 
 impl fmt::Display for Broken {
@@ -110,6 +138,10 @@ pub struct History {
     pub sights: Vec<(String, Sight)>,
     /// What the backend saw, in this order.
     pub arrivals: Vec<Arrival>,
+    /// What followers read, by job.
+    pub followed: Vec<(String, Followed)>,
+    /// What the receiver was told.
+    pub told: Vec<Told>,
     /// Whether the disk failed at times, so that an answer may not have been stored.
     pub disk_failed: bool,
 }
@@ -141,6 +173,12 @@ pub fn repeatable(number: u64) -> bool {
 pub fn key(number: u64) -> Option<String> {
     let keyed = number.is_multiple_of(3) && route(number) != "brief";
     keyed.then(|| format!("key {number}"))
+}
+
+/// Whether who sends the request with this number asks to be told of its end.
+#[must_use]
+pub fn calls_back(number: u64) -> bool {
+    route(number) == "async" && matches!(number % 10, 1 | 4)
 }
 
 /// How much is sent: some fits into a row, some into memory, some needs a file.

@@ -1,34 +1,40 @@
 //! A gateway under load that dies and is started again, and the history of what was seen meanwhile.
 
-use std::collections::BTreeSet;
+mod calls;
+mod eye;
+mod followers;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::backend::{Backend, Script, Seen, answer};
-use crate::bound::{Must, until};
+use crate::bound::{Must, WAIT, until};
 use crate::dice::Dice;
 use crate::event::Gate;
-use crate::expect::FINISHED;
 use crate::history::{
-    Arrival, History, Promise, Sight, answer_body, key, repeatable, request_body, route,
+    Arrival, Breach, History, Promise, Sight, answer_body, calls_back, key, repeatable,
+    request_body, route,
 };
 use crate::power::{Disk, Power, memory};
 use crate::process::{Config, Exit, Home, Raincheck};
-use crate::raw::{Client, Response};
+use crate::raw::Response;
 use crate::request::Request;
 use crate::wire::End;
+use eye::{Eye, is_unfinished};
 
 /// The codes with which the process ends when its disk fails, or is full.
 const DISK_FAILED: i32 = 74;
 const DISK_FULL: i32 = 79;
 /// Clients that send at once.
 const CLIENTS: usize = 6;
+/// Clients that follow answers.
+const FOLLOWERS: usize = 2;
 /// Requests of one life: where all are refused, nothing else ends it.
 const SENT_MAX: u64 = 400;
 
@@ -49,6 +55,7 @@ pub struct Lives {
     /// Remembers what was synced.
     pub power: Power,
     backend: Backend,
+    receiver: Backend,
     gate: Gate,
     home: Option<Home>,
     seen: Arc<Seeing>,
@@ -65,6 +72,11 @@ struct Seeing {
     lied_to: AtomicBool,
     sent: AtomicU64,
     acknowledged: AtomicU64,
+    /// What followers have of answers that they have not read to the end.
+    parts: Mutex<BTreeMap<String, followers::Part>>,
+    resumed: AtomicU64,
+    /// Where ends of jobs are told.
+    receiver: String,
 }
 
 impl Seeing {
@@ -74,6 +86,10 @@ impl Seeing {
 
     fn unheard(&self) -> MutexGuard<'_, BTreeSet<u64>> {
         self.unheard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn parts(&self) -> MutexGuard<'_, BTreeMap<String, followers::Part>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Requests with a key that were answered or not, to be sent again.
@@ -92,7 +108,8 @@ impl Lives {
         let gate = Gate::new();
         let own = gate.clone();
         let backend = Backend::start(move |seen| script(seen, &own)).await;
-        let config = Config::all_modes(&backend.url())
+        let receiver = calls::receiver().await;
+        let config = calls::with_calls(Config::all_modes(&backend.url()))
             .route("/brief/{*path}", &backend.url(), "async")
             .with("name = \"brief\"")
             .with("retention = \"20ms\"")
@@ -101,10 +118,14 @@ impl Lives {
         let home = Home::within(memory(), &config);
         Self {
             power: Power::new(),
+            seen: Arc::new(Seeing {
+                receiver: receiver.url(),
+                ..Seeing::default()
+            }),
             backend,
+            receiver,
             gate,
             home: Some(home),
-            seen: Arc::default(),
         }
     }
 
@@ -124,6 +145,12 @@ impl Lives {
     #[must_use]
     pub fn repeated(&self) -> u64 {
         self.seen.repeated.load(Ordering::SeqCst)
+    }
+
+    /// How often a follower went on behind what it had.
+    #[must_use]
+    pub fn resumed(&self) -> u64 {
+        self.seen.resumed.load(Ordering::SeqCst)
     }
 
     /// Starts the gateway, lets clients send and look, until it is doomed.
@@ -151,6 +178,13 @@ impl Lives {
         let mut clients = JoinSet::new();
         for _ in 0..CLIENTS {
             clients.spawn(send(Arc::clone(&self.seen), app.addr()));
+        }
+        for _ in 0..FOLLOWERS {
+            clients.spawn(followers::follow(
+                Arc::clone(&self.seen),
+                app.addr(),
+                Dice::new(dice.any()),
+            ));
         }
         clients.spawn(look(
             Arc::clone(&self.seen),
@@ -185,7 +219,7 @@ impl Lives {
         let home = self.home.take().must("a home between lives");
         let app = Raincheck::start_in(home).await;
         for number in self.seen.keyed() {
-            let response = request(app.addr(), number).try_send().await;
+            let response = request(&self.seen, app.addr(), number).try_send().await;
             heard(&self.seen, number, &response.must("an answer"), true);
         }
         let mut eye = Eye::open(app.addr()).await.must("a connection");
@@ -198,10 +232,27 @@ impl Lives {
             let answer = eye.answer(id).await.must("an answer");
             self.record_answer(id, answer);
         }
+        followers::go_on(&self.seen, app.addr()).await;
+        self.all_are_told().await;
         app.terminate();
         let exit = app.child.exited().await;
         assert_eq!(exit.code, Some(0), "{}", exit.stderr);
         self.history()
+    }
+
+    /// Waits until whoever asked for it was told of every end; the checker says who was not.
+    async fn all_are_told(&self) {
+        let untold = || {
+            let broken = self.history().broken(true);
+            broken.iter().any(|broken| broken.promise == Breach::Untold)
+        };
+        let all = async {
+            let mut look = tokio::time::interval(Duration::from_millis(10));
+            while untold() {
+                look.tick().await;
+            }
+        };
+        _ = tokio::time::timeout(WAIT, all).await;
     }
 
     /// All that were promised, and those of requests with a key that nobody was told of.
@@ -228,12 +279,14 @@ impl Lives {
     pub fn history(&self) -> History {
         let mut history = self.seen.history().clone();
         history.arrivals = self.backend.requests().iter().filter_map(arrival).collect();
+        history.told = self
+            .receiver
+            .requests()
+            .iter()
+            .filter_map(calls::told)
+            .collect();
         history
     }
-}
-
-fn is_unfinished(sight: &Sight) -> bool {
-    matches!(sight, Sight::Status { status, .. } if !FINISHED.contains(&status.as_str()))
 }
 
 fn check_end(exit: &Exit, disk: Disk<'_>) {
@@ -257,8 +310,18 @@ fn script(seen: &Seen, gate: &Gate) -> Script {
     let body = answer_body(number, seen.index as u64);
     let answer = answer("200 OK", &["content-type: text/plain"], &body);
     if number.is_multiple_of(4) {
-        let (first, rest) = answer.split_at(1);
-        return Script::new().drip_through(first, gate).send(rest);
+        // Nothing of the answer is there until then, or half of it.
+        let at = if number.is_multiple_of(8) {
+            answer.len() - body.len() / 2 - 1
+        } else {
+            0
+        };
+        let (first, rest) = answer.split_at(at);
+        let (held, rest) = rest.split_at(1);
+        return Script::new()
+            .send(first)
+            .drip_through(held, gate)
+            .send(rest);
     }
     gate.open(1);
     Script::new().send(answer)
@@ -278,7 +341,7 @@ fn arrival(seen: &Seen) -> Option<Arrival> {
 async fn send(seen: Arc<Seeing>, addr: SocketAddr) {
     loop {
         let number = seen.sent.fetch_add(1, Ordering::SeqCst);
-        let Some(response) = request(addr, number).try_send().await else {
+        let Some(response) = request(&seen, addr, number).try_send().await else {
             if key(number).is_some() {
                 seen.unheard().insert(number);
             }
@@ -295,7 +358,7 @@ async fn send_again(seen: Arc<Seeing>, addr: SocketAddr, mut dice: Dice) {
         if !seen.unheard().contains(&number) && dice.of(0..4) != 0 {
             continue;
         }
-        let Some(response) = request(addr, number).try_send().await else {
+        let Some(response) = request(&seen, addr, number).try_send().await else {
             return;
         };
         heard(&seen, number, &response, true);
@@ -303,10 +366,14 @@ async fn send_again(seen: Arc<Seeing>, addr: SocketAddr, mut dice: Dice) {
 }
 
 /// The request with this number.
-fn request(addr: SocketAddr, number: u64) -> Request {
+fn request(seen: &Seeing, addr: SocketAddr, number: u64) -> Request {
     let method = if repeatable(number) { "PUT" } else { "POST" };
     let path = format!("/{}/{number}", route(number));
     let request = Request::new(addr, method, &path).body(request_body(number));
+    let request = match calls_back(number) {
+        true => request.header("callback-url", &seen.receiver),
+        false => request,
+    };
     match key(number) {
         Some(key) => request.header("idempotency-key", key),
         None => request,
@@ -372,56 +439,4 @@ async fn look(seen: Arc<Seeing>, addr: SocketAddr, mut dice: Dice) {
             seen.history().sights.extend(answer);
         }
     }
-}
-
-/// A connection that looks at jobs, one after the other.
-struct Eye {
-    client: Client,
-}
-
-impl Eye {
-    async fn open(addr: SocketAddr) -> Option<Self> {
-        let stream = TcpStream::connect(addr).await.ok()?;
-        Some(Self {
-            client: Client::over(stream),
-        })
-    }
-
-    async fn get(&mut self, target: &str, prefer: &str) -> Option<Response> {
-        let request = format!("GET {target} HTTP/1.1\r\nhost: x\r\nprefer: {prefer}\r\n\r\n");
-        self.client.try_send(request.into_bytes()).await.ok()?;
-        let mut response = self.client.try_start("GET").await.ok()?;
-        self.client.finish(&mut response).await;
-        response.is_whole().then_some(response)
-    }
-
-    async fn status(&mut self, id: &str, prefer: &str) -> Option<Sight> {
-        sight(id, &self.get(&format!("/jobs/{id}"), prefer).await?)
-    }
-
-    /// The recorded answer, where there is one, or why it cannot be read; the outer none: the server
-    /// is gone.
-    async fn answer(&mut self, id: &str) -> Option<Option<Sight>> {
-        let response = self.get(&format!("/jobs/{id}/result"), "x").await?;
-        let none = response.header("raincheck-error").is_some() && response.status != 500;
-        Some((!none).then(|| Sight::Answer {
-            status: response.status,
-            body: response.body.bytes.clone(),
-        }))
-    }
-}
-
-fn sight(id: &str, response: &Response) -> Option<Sight> {
-    if response.status == 404 {
-        return Some(Sight::Gone);
-    }
-    assert_eq!(response.status, 200, "job {id}: {}", response.text());
-    let document: Value = response.json();
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    Some(Sight::Status {
-        status: text(&document["status"])?,
-        executions: document["executions"].as_u64()?,
-        finished_at: text(&document["finished_at"]),
-        code: text(&document["error"]["code"]),
-    })
 }

@@ -37,6 +37,7 @@ async fn every_acknowledged_job_survives() {
     let first = Dice::seed("RAINCHECK_E2E_SEED");
     let rounds = rounds();
     let (mut acknowledged, mut finished, mut repeated) = (0, 0, 0);
+    let (mut followed, mut resumed, mut told) = (0, 0, 0);
     for (life, start) in (0..rounds).step_by(DEATHS as usize).enumerate() {
         let seed = first + life as u64;
         let deaths = DEATHS.min(rounds - start);
@@ -52,18 +53,27 @@ async fn every_acknowledged_job_survives() {
         }
         acknowledged += lives.acknowledged();
         repeated += lives.repeated();
+        resumed += lives.resumed();
         let history = lives.end().await;
         let broken = history.broken(true);
         assert!(broken.is_empty(), "seed {seed}: {broken:#?}");
         finished += history.promises.len();
+        followed += history.followed.len();
+        told += history.told.len();
     }
     println!(
         "{rounds} deaths, {acknowledged} jobs acknowledged, {finished} checked, \
-         {repeated} requests sent again under their keys"
+         {repeated} requests sent again under their keys, {followed} answers followed, \
+         {resumed} of them from where a follower was, {told} messages about ends"
     );
     assert!(finished as u64 >= rounds, "too little was done");
     assert!(
         rounds < DEATHS || repeated >= rounds / 4,
         "too few came again"
+    );
+    let little = |count: u64| rounds >= DEATHS && count < rounds / 4;
+    assert!(
+        !little(resumed) && !little(told as u64),
+        "too little was followed or told"
     );
 }

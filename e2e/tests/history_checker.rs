@@ -2,7 +2,8 @@
 //! alone is broken.
 
 use raincheck_e2e::history::{
-    Arrival, Breach, History, Promise, Sight, answer_body, key, repeatable, request_body,
+    Arrival, Breach, Followed, History, Promise, Sight, Told, answer_body, calls_back, key,
+    repeatable, request_body,
 };
 
 const JOB: &str = "01997f6c-0000-7000-8000-000000000001";
@@ -56,7 +57,7 @@ fn history(repeatable: bool, sights: &[Sight], arrivals: &[Arrival]) -> History 
             .map(|sight| (JOB.to_owned(), sight.clone()))
             .collect(),
         arrivals: arrivals.to_vec(),
-        disk_failed: false,
+        ..History::default()
     }
 }
 
@@ -256,6 +257,7 @@ fn under_one_key(number: u64, seen: u32, first: &[Sight]) -> History {
             .collect(),
         arrivals,
         disk_failed: true,
+        ..History::default()
     }
 }
 
@@ -298,4 +300,75 @@ fn what_ended_without_an_answer_may_be_run_anew_under_its_key() {
     assert_eq!(breaches(&under_one_key(POST, 0, &[unsent.clone()])), []);
     let sent = breaches(&under_one_key(POST, 1, &[unsent]));
     assert_eq!(sent, [Breach::Undercounted, Breach::RunTwice]);
+}
+
+#[test]
+fn bytes_of_another_answer_are_found() {
+    let seen = [status("succeeded", 2), answer(9)];
+    let followed = |bytes: String, whole: bool| {
+        let mut history = history(true, &seen, &[arrival(1, 3), arrival(2, 9)]);
+        let bytes = bytes.into_bytes();
+        history
+            .followed
+            .push((JOB.to_owned(), Followed { bytes, whole }));
+        breaches(&history)
+    };
+    let (first, second) = (answer_body(NUMBER, 3), answer_body(NUMBER, 9));
+    assert_eq!(followed(second.clone(), true), []);
+    assert_eq!(followed(second[..5].to_owned(), false), []);
+    assert_eq!(followed(first[..5].to_owned(), false), []);
+    assert_eq!(followed(first.clone(), true), [], "not stored in time");
+    for (bytes, whole) in [
+        (format!("{}{}", &first[..3], &second[2..]), false),
+        (second[..5].to_owned(), true),
+        (answer_body(NUMBER, 4), true),
+        (second + "a", false),
+    ] {
+        assert_eq!(followed(bytes, whole), [Breach::OtherBytes]);
+    }
+}
+
+#[test]
+fn an_end_that_is_not_told_or_told_otherwise_is_found() {
+    let number = (0..10).find(|number| calls_back(*number)).unwrap();
+    let one = Arrival {
+        number,
+        body: (request_body(number).into_bytes(), true),
+        ..arrival(1, 3)
+    };
+    let end = status("succeeded", 1);
+    let told = |told: &[(&str, &str, Sight)], sights: &[Sight], ended: bool| {
+        let mut history = history(true, sights, std::slice::from_ref(&one));
+        history.promises.get_mut(JOB).unwrap().number = number;
+        let told = told.iter().map(|(event, kind, sight)| Told {
+            job: JOB.to_owned(),
+            event: (*event).to_owned(),
+            kind: (*kind).to_owned(),
+            sight: sight.clone(),
+        });
+        history.told = told.collect();
+        let broken = history.broken(ended);
+        broken
+            .iter()
+            .map(|broken| broken.promise)
+            .collect::<Vec<_>>()
+    };
+    let once = ("1", "job.succeeded", end.clone());
+    let seen = [end];
+    assert_eq!(told(&[once.clone(), once.clone()], &seen, true), []);
+    assert_eq!(told(&[], &seen, true), [Breach::Untold]);
+    assert_eq!(told(&[], &seen, false), [], "it may still be told");
+    for other in [
+        ("2", "job.succeeded", status("succeeded", 1)),
+        ("1", "job.failed", status("succeeded", 1)),
+        ("1", "job.failed", interrupted("interrupted")),
+        ("1", "job.succeeded", status("succeeded", 2)),
+    ] {
+        let found = told(&[once.clone(), other], &seen, true);
+        assert_eq!(found, [Breach::ToldOtherwise]);
+    }
+    // Of a job that has not ended nothing is told.
+    let early = ("1", "job.processing", status("processing", 1));
+    let sights = [status("processing", 1)];
+    assert_eq!(told(&[early], &sights, false), [Breach::ToldOtherwise]);
 }

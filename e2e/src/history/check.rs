@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Arrival, Breach, Broken, History, Promise, Sight, answer_body, keys, request_body};
+use super::{
+    Arrival, Breach, Broken, Followed, History, Promise, Sight, Told, answer_body, calls_back,
+    keys, request_body,
+};
 use crate::expect::FINISHED;
 
 /// One job and everything that was seen of it.
@@ -12,6 +15,8 @@ struct Job<'a> {
     disk_failed: bool,
     sights: Vec<&'a Sight>,
     arrivals: Vec<&'a Arrival>,
+    followed: Vec<&'a Followed>,
+    told: Vec<&'a Told>,
 }
 
 /// What one function has to say.
@@ -26,6 +31,14 @@ pub(super) fn broken(history: &History, ended: bool) -> Vec<Broken> {
     for arrival in &history.arrivals {
         arrivals.entry(&arrival.job).or_default().push(arrival);
     }
+    let mut followed: BTreeMap<&str, Vec<&Followed>> = BTreeMap::new();
+    for (id, read) in &history.followed {
+        followed.entry(id).or_default().push(read);
+    }
+    let mut told: BTreeMap<&str, Vec<&Told>> = BTreeMap::new();
+    for call in &history.told {
+        told.entry(&call.job).or_default().push(call);
+    }
     let mut broken = Vec::new();
     for (id, promise) in &history.promises {
         let job = Job {
@@ -34,6 +47,8 @@ pub(super) fn broken(history: &History, ended: bool) -> Vec<Broken> {
             disk_failed: history.disk_failed,
             sights: sights.remove(id.as_str()).unwrap_or_default(),
             arrivals: arrivals.remove(id.as_str()).unwrap_or_default(),
+            followed: followed.remove(id.as_str()).unwrap_or_default(),
+            told: told.remove(id.as_str()).unwrap_or_default(),
         };
         broken.extend(job.look(ended));
     }
@@ -53,6 +68,9 @@ impl Job<'_> {
             self.undercounted(),
             self.sent_again(),
             self.attempt_sent_twice(),
+            self.other_bytes(),
+            self.told_otherwise(),
+            self.untold().filter(|_| ended),
         ];
         found.into_iter().flatten().map(|(promise, seen)| Broken {
             job: self.id.to_owned(),
@@ -137,13 +155,17 @@ impl Job<'_> {
         Some((Breach::Failed, short(sight)))
     }
 
-    fn other_answer(&self) -> Found {
+    /// What the backend has answered.
+    fn sent(&self) -> BTreeSet<Vec<u8>> {
         let number = self.promise.number;
-        let sent: BTreeSet<_> = self
-            .arrivals
-            .iter()
+        let arrivals = self.arrivals.iter();
+        arrivals
             .map(|arrival| answer_body(number, arrival.index).into_bytes())
-            .collect();
+            .collect()
+    }
+
+    fn other_answer(&self) -> Found {
+        let sent = self.sent();
         let wrong = |sight: &&&Sight| match sight {
             Sight::Answer { status, body } => *status != 200 || !sent.contains(body),
             _ => false,
@@ -203,6 +225,52 @@ impl Job<'_> {
             Breach::AttemptSentTwice,
             format!("attempt {}", twice.attempt),
         ))
+    }
+
+    /// Of a job that was sent again it may be another answer than the one that is stored: the end of
+    /// an answer is told before the commit that keeps it (`docs/design/0010-follow.md`).
+    fn other_bytes(&self) -> Found {
+        let sent = self.sent();
+        let right = |read: &Followed| match read.whole {
+            true => sent.contains(&read.bytes),
+            false => sent.iter().any(|answer| answer.starts_with(&read.bytes)),
+        };
+        let read = self.followed.iter().find(|read| !right(read))?;
+        let (len, whole) = (read.bytes.len(), read.whole);
+        Some((Breach::OtherBytes, format!("{len} bytes, whole: {whole}")))
+    }
+
+    /// The status documents that show an end.
+    fn ends(&self) -> impl Iterator<Item = (&Sight, &str)> {
+        self.sights.iter().filter_map(|sight| match sight {
+            Sight::Status { status, .. } if FINISHED.contains(&status.as_str()) => {
+                Some((*sight, status.as_str()))
+            }
+            _ => None,
+        })
+    }
+
+    fn told_otherwise(&self) -> Found {
+        let first = self.told.first()?;
+        let end = self.ends().next();
+        let wrong = |told: &&&Told| {
+            let status = match &told.sight {
+                Sight::Status { status, .. } => status.as_str(),
+                _ => "",
+            };
+            told.event != first.event
+                || !FINISHED.contains(&status)
+                || told.kind != format!("job.{status}")
+                || end.is_some_and(|(end, _)| *end != told.sight)
+        };
+        let told = self.told.iter().find(wrong)?;
+        Some((Breach::ToldOtherwise, format!("{told:?}, seen {end:?}")))
+    }
+
+    fn untold(&self) -> Found {
+        let (_, status) = self.ends().next()?;
+        let untold = calls_back(self.promise.number) && self.told.is_empty();
+        untold.then(|| (Breach::Untold, status.to_owned()))
     }
 }
 
