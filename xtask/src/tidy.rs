@@ -7,6 +7,7 @@ mod banned;
 mod exceptions;
 mod files;
 mod items;
+mod leftovers;
 mod lengths;
 mod portable;
 mod problems;
@@ -45,6 +46,7 @@ pub enum Rule {
     DeveloperPath,
     RegistryHost,
     ProblemPages,
+    Leftover,
 }
 
 /// One place that breaks one rule.
@@ -75,6 +77,7 @@ pub fn run(args: &[String]) -> Outcome {
     let root = shell::root()?;
     let files = files::read(&root)?;
     let mut found = problems::check(&files);
+    found.extend(leftovers::check(&root)?);
     for file in &files {
         found.extend(check_file(file));
         found.extend(portable::check(file, &root.to_string_lossy()));
