@@ -10,12 +10,28 @@
 //! [`Upgraded`]. Watch [`Upgraded::leaving`]: after it there are only the seconds of the grace
 //! period before the future is dropped.
 //!
-//! ```ignore
-//! if let Some(asked) = request.extensions().get::<Asked>() && asked.names("websocket") {
-//!     let mut response = switch("websocket", |io| async move { talk(io).await });
+//! ```
+//! use http::header::{HeaderValue, SEC_WEBSOCKET_ACCEPT};
+//! use http::{Request, Response};
+//! use raincheck_exchange::Payload;
+//! use raincheck_exchange::upgrade::{Asked, Upgraded, switch};
+//! use tokio::io::AsyncWriteExt;
+//!
+//! fn answer<B>(request: &Request<B>, accept: HeaderValue) -> Option<Response<Payload>> {
+//!     let asked = request.extensions().get::<Asked>()?;
+//!     if !asked.names("websocket") {
+//!         return None;
+//!     }
+//!     let mut response = switch("websocket", talk);
 //!     response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, accept);
-//!     return response;
+//!     Some(response)
 //! }
+//!
+//! async fn talk(mut client: Upgraded) {
+//!     _ = client.shutdown().await;
+//! }
+//!
+//! assert!(answer(&Request::new(()), HeaderValue::from_static("")).is_none());
 //! ```
 
 use std::fmt;

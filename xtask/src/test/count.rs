@@ -14,10 +14,10 @@ impl Count {
     /// Takes in one line of output; only a closing line changes anything.
     pub fn see(&mut self, line: &str) {
         let line = without_colour(line);
+        // What a failed test of the other runner printed is shown again by it, indented.
+        let plain = line.starts_with("test result: ");
         let line = line.trim();
-        let closing = line.starts_with("test result: ")
-            || (line.starts_with("Summary [") && line.contains(" run: "));
-        if !closing {
+        if !plain && !(line.starts_with("Summary [") && line.contains(" run: ")) {
             return;
         }
         self.passed += before(line, "passed");
@@ -110,6 +110,20 @@ mod tests {
                 skipped: 0
             }
         );
+    }
+
+    #[test]
+    fn a_failed_test_that_is_shown_again_counts_once() {
+        let found = count(&[
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 7 filtered out",
+            "     Summary [   1.2s] 9 tests run: 8 passed, 1 failed, 0 skipped",
+        ]);
+        let wanted = Count {
+            passed: 8,
+            failed: 1,
+            skipped: 0,
+        };
+        assert_eq!(found, wanted);
     }
 
     #[test]
