@@ -17,7 +17,8 @@ impl Count {
         // What a failed test of the other runner printed is shown again by it, indented.
         let plain = line.starts_with("test result: ");
         let line = line.trim();
-        if !plain && !(line.starts_with("Summary [") && line.contains(" run: ")) {
+        let nextest = line.starts_with("Summary [") && line.contains(" run: ");
+        if !(plain || nextest) {
             return;
         }
         self.passed += before(line, "passed");
