@@ -58,7 +58,7 @@ pub const TASKS: &[Task] = &[
     Task {
         name: "lint",
         usage: "lint",
-        summary: "run clippy with warnings as errors, and cargo-deny if it is installed",
+        summary: "run clippy with warnings as errors, and cargo-deny, installed if it is missing",
         run: lint::run,
     },
     Task {
