@@ -352,7 +352,7 @@ async fn an_attempts_timeout_counts_from_its_start_not_from_the_ticket() {
     let backend = Backend::silent().await;
     let config = Config::auto(&backend.url())
         .with(SHORT)
-        .with("timeout = \"500ms\"");
+        .with("timeout = \"1s\"");
     let app = Raincheck::start(&config).await;
     let ticket = ticket(&app.post("/x", "").await);
     let document = app.finished(&ticket.id).await;

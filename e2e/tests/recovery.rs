@@ -85,6 +85,7 @@ async fn a_route_that_allows_repeats_repeats_after_a_crash() {
         .with("retry = { attempts = 1, unsafe = true }");
     let mut app = Raincheck::start(&config).await;
     let ticket = ticket(&app.post("/x", "again").await);
+    backend.wait_for(1).await;
     app.restart().await;
     let document = app.finished(&ticket.id).await;
     assert_eq!(
@@ -105,6 +106,7 @@ async fn a_ticket_of_auto_survives_with_its_request() {
     let mut app = Raincheck::start(&Config::auto(&backend.url()).with("hold = \"100ms\"")).await;
     let body = "b".repeat(200_000);
     let ticket = ticket(&app.post("/x?y", &body).await);
+    backend.wait_for(1).await;
     app.restart().await;
     let document = app.finished(&ticket.id).await;
     assert_eq!(document["error"]["code"], "interrupted");

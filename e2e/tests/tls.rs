@@ -275,7 +275,9 @@ async fn a_certificate_that_does_not_load_at_the_start_is_a_mistake() {
         "[[server.listen]]\naddress = \"127.0.0.1:0\"\ntls = { certificate = \"none.pem\", key = \"none.key\" }\n\
          [admin]\nlisten = \"off\"\n[[route]]\nname = \"all\"\nmatch = \"/\"\nupstream = \"http://127.0.0.1:9\"\n",
     );
-    let exit = Child::spawn(home.serve(&[])).exited().await;
+    let mut serve = home.serve(&[]);
+    serve.arg("--store-path").arg(home.data());
+    let exit = Child::spawn(serve).exited().await;
     assert_eq!(exit.code, Some(exit::USAGE), "{}", exit.stderr);
     assert!(
         exit.stderr

@@ -39,6 +39,8 @@ pub fn command(args: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    // Nobody can make a file here, so no test leaves one to another.
+    command.current_dir("/proc");
     command.args(args).env("NO_COLOR", "1");
     command
         .stdin(Stdio::null())
