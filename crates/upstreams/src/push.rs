@@ -3,7 +3,8 @@
 //! `group` chooses a server, `pool` finds or opens a connection to its `host`, `send` puts one
 //! request on it, `answer` reads the response; `http2` does the same for HTTP/2. A connection
 //! (`conn`) is a task that runs hyper's state machine on a `stream`; what the task and the exchange
-//! tell each other is in `link`. After a `101` it is one of another protocol (`switch`).
+//! tell each other is in `link`. A long wait is spent without either (`parked`). After a `101` it
+//! is one of another protocol (`switch`).
 
 mod agreed;
 pub(crate) mod answer;
@@ -17,6 +18,7 @@ mod http2;
 mod lease;
 mod link;
 pub(crate) mod options;
+mod parked;
 pub(crate) mod pool;
 mod send;
 mod silence;

@@ -5,12 +5,24 @@
 //! `stream` and the request `body`, and read by the exchange when a timer fires or something
 //! breaks. All of it is advice between two tasks, so the atomics are relaxed.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use raincheck_core::outcome::{Failure, Seen};
 use tokio::time::Instant;
+
+use Ordering::Relaxed;
+
+/// The task of the connection has not been polled.
+const NEW: u8 = 0;
+/// It runs, and can be woken.
+const RUNS: u8 = 1;
+/// It is asked to give the socket back.
+const ASKED: u8 = 2;
+/// It does so, and ends.
+const LEFT: u8 = 3;
 
 /// Notes about one connection.
 #[derive(Debug)]
@@ -36,6 +48,12 @@ pub(super) struct Link {
     killed: AtomicBool,
     /// Whether the socket is to be looked at before it is used again.
     doubted: AtomicBool,
+    /// Whether a byte came since the current request began.
+    heard: AtomicBool,
+    /// How the connection's task is: [`NEW`] to [`LEFT`].
+    task: AtomicU8,
+    /// Wakes it.
+    waker: Mutex<Option<Waker>>,
     /// Why our side could not produce the request body.
     body_failed: OnceLock<Failure>,
 }
@@ -54,6 +72,9 @@ impl Link {
             busy: AtomicBool::new(false),
             killed: AtomicBool::new(false),
             doubted: AtomicBool::new(false),
+            heard: AtomicBool::new(false),
+            task: AtomicU8::new(NEW),
+            waker: Mutex::default(),
             body_failed: OnceLock::new(),
         }
     }
@@ -61,6 +82,7 @@ impl Link {
     /// A new request begins.
     pub(super) fn begin(&self) {
         self.wrote.store(false, Relaxed);
+        self.heard.store(false, Relaxed);
         self.body_cut.store(false, Relaxed);
         self.busy.store(true, Relaxed);
     }
@@ -82,6 +104,11 @@ impl Link {
 
     /// Bytes came from the peer.
     pub(super) fn note_read(&self) {
+        self.heard.store(true, Relaxed);
+        self.note_moved();
+    }
+
+    fn note_moved(&self) {
         let micros = self.opened.elapsed().as_micros();
         self.moved
             .store(u64::try_from(micros).unwrap_or(u64::MAX), Relaxed);
@@ -91,7 +118,12 @@ impl Link {
     pub(super) fn note_written(&self) {
         self.wrote.store(true, Relaxed);
         self.flushed.store(false, Relaxed);
-        self.note_read();
+        self.note_moved();
+    }
+
+    /// The peer's socket does not take what there is for it.
+    pub(super) fn note_blocked(&self) {
+        self.flushed.store(false, Relaxed);
     }
 
     /// The peer's socket took all that there was for it.
@@ -132,7 +164,7 @@ impl Link {
     /// That body is waiting for our side, or is not any more: then it is the peer's turn again.
     pub(super) fn body_waits(&self, waits: bool) {
         if self.body_waits.swap(waits, Relaxed) && !waits {
-            self.note_read();
+            self.note_moved();
         }
     }
 
@@ -171,6 +203,55 @@ impl Link {
     /// Whether the request was taken by the connection, all of it.
     pub(super) fn is_request_taken(&self) -> bool {
         !self.body_open.load(Relaxed) && !self.deaf.load(Relaxed)
+    }
+
+    /// Asks the connection's task to give the socket back, if the request is wholly sent and nothing
+    /// came of its answer. What became of it is known when the task has ended.
+    pub(super) fn ask_to_leave(&self) {
+        let asked = self.is_waiting()
+            && self
+                .task
+                .compare_exchange(RUNS, ASKED, Ordering::AcqRel, Relaxed)
+                .is_ok();
+        if asked && let Some(waker) = self.waker().take() {
+            waker.wake();
+        }
+    }
+
+    /// Whether the connection's task is to end now and give the socket back. Asked by that task
+    /// between two polls of hyper: nobody else reads or writes, so the answer stays true.
+    pub(super) fn leaves(&self, cx: &Context<'_>) -> bool {
+        match self.task.load(Ordering::Acquire) {
+            RUNS => false,
+            ASKED if self.is_waiting() => {
+                self.task.store(LEFT, Ordering::Release);
+                true
+            }
+            _ => {
+                *self.waker() = Some(cx.waker().clone());
+                self.task.store(RUNS, Ordering::Release);
+                false
+            }
+        }
+    }
+
+    /// Whether the task has left hyper on its own account.
+    pub(super) fn has_left(&self) -> bool {
+        self.task.load(Ordering::Acquire) == LEFT
+    }
+
+    /// Another task has the connection from now on.
+    pub(super) fn passes_on(&self) {
+        self.task.store(NEW, Ordering::Release);
+    }
+
+    /// Whether the peer has all of the request, and not a byte of its answer has come.
+    fn is_waiting(&self) -> bool {
+        self.seen() == Seen::All && !self.heard.load(Relaxed)
+    }
+
+    fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why our side could not produce the request body, if that is what happened.

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use raincheck_core::outcome::Failure;
 use tokio::time::Instant;
@@ -14,9 +14,14 @@ use super::answer::{Answer, AnswerBody};
 use super::body::WireBody;
 use super::framing;
 use super::lease::Lease;
+use super::parked;
 use super::silence::Silence;
 use super::switch::Switching;
 use super::words::{self, Phase};
+
+/// After how long a silence the rest of it is waited for in less memory, see [`parked`]. That is
+/// another start of hyper, so it is not for what is nearly there.
+const LONG: Duration = Duration::from_millis(250);
 
 /// Why there is no answer.
 pub(super) enum Refused {
@@ -60,19 +65,33 @@ pub(super) async fn exchange(
     let conn = &mut *lease.conn;
     conn.link.begin();
     request.body_mut().attach(&conn.link);
-    let mut silence = Silence::from(idle, now);
+    let method = request.method();
+    let is_head = method == Method::HEAD;
+    let parks = !conn.switches && method != Method::CONNECT;
+    let mut silence = Silence::from(Some(idle.unwrap_or(LONG).min(LONG)), now);
     let mut sent = pin!(conn.sender.try_send_request(request));
-    let outcome = poll_fn(|cx| {
-        if let Poll::Ready(answered) = sent.as_mut().poll(cx) {
-            return Poll::Ready(Ok(answered));
-        }
-        silence.poll(&mut conn.timer, &conn.link, cx).map(Err)
-    });
-    let answered = match outcome.await {
-        Ok(answered) => answered,
-        Err(limit) => {
-            let failure = words::silent(limit, &conn.link, Phase::Head);
-            return Err(Refused::Failed(failure));
+    let answered = loop {
+        let came = poll_fn(|cx| {
+            if let Poll::Ready(answered) = sent.as_mut().poll(cx) {
+                return Poll::Ready(Ok(answered));
+            }
+            silence.poll(&mut conn.timer, &conn.link, cx).map(Err)
+        });
+        match came.await {
+            Ok(_) if conn.link.has_left() => {
+                return Box::pin(parked::wait(lease, is_head, idle, now)).await;
+            }
+            Ok(answered) => break answered,
+            Err(limit) if idle == Some(limit) => {
+                let failure = words::silent(limit, &conn.link, Phase::Head);
+                return Err(Refused::Failed(failure));
+            }
+            Err(_) => {
+                silence = Silence::from(idle, now);
+                if parks {
+                    conn.link.ask_to_leave();
+                }
+            }
         }
     };
     let response = answered.map_err(|mut error| match error.take_message() {
@@ -82,7 +101,7 @@ pub(super) async fn exchange(
     answer(response, lease, idle).map_err(Refused::Failed)
 }
 
-fn answer(
+pub(super) fn answer(
     mut response: Response<Incoming>,
     lease: Lease,
     idle: Option<Duration>,

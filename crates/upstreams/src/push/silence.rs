@@ -68,6 +68,9 @@ impl Silence {
             } else {
                 since.max(link.moved())
             };
+            // Kept: a timer that is set to a time in the past wakes its task at once, and would do so
+            // with each look from here on.
+            self.since = Some(silent_since);
             until = silent_since + limit;
             if until <= now {
                 return Poll::Ready(limit);

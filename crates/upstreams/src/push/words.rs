@@ -61,6 +61,12 @@ pub(super) fn not_http(detail: &str) -> Failure {
     failure(Cause::Broken, Seen::Answering, detail)
 }
 
+/// The task of the connection has ended without giving it back: the process stops.
+pub(super) fn lost(link: &Link) -> Failure {
+    let detail = "the connection to the backend was lost".to_owned();
+    failure(Cause::Broken, seen(link, Phase::Head), detail)
+}
+
 /// The backend was silent for too long.
 pub(super) fn silent(idle: Duration, link: &Link, phase: Phase) -> Failure {
     let detail = match phase {

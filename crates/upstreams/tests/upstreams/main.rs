@@ -9,6 +9,7 @@ mod eject;
 mod faults;
 mod group;
 mod http2;
+mod parked;
 mod reach;
 mod reuse;
 mod sent;
