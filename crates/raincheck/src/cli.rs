@@ -33,7 +33,8 @@ use crate::output::Output;
     version,
     about = "An HTTP gateway that answers in time: with the response, or with a ticket for it",
     after_help = "Start with 'raincheck demo', or put it in front of a backend:\n  \
-                  raincheck serve --upstream http://127.0.0.1:9000",
+                  raincheck serve --upstream http://127.0.0.1:9000\n\
+                  What went wrong: raincheck jobs list --status failed, then raincheck jobs show ID",
     disable_help_subcommand = true,
     max_term_width = 100
 )]
@@ -60,13 +61,14 @@ pub enum Command {
     Demo(DemoArgs),
     /// List, show, cancel and retry jobs, over the admin listener
     Jobs(JobsArgs),
-    /// Send a request and get a ticket: prints the URL of the job
+    /// Send a request and get a ticket at once: prints the URL of the job
     Submit(SubmitArgs),
     /// Wait for a job and print its result, byte for byte
     Wait(WaitArgs),
-    /// Check every record of a data directory that no process uses
+    /// Check every record of a data directory that no process uses: stop the gateway first, or check
+    /// a backup
     Verify(VerifyArgs),
-    /// Copy a data directory, also while a gateway uses it
+    /// Copy a data directory, also while a gateway uses it; the copy is a data directory
     Backup(BackupArgs),
     /// Print the completions for a shell
     Completions(CompletionsArgs),
@@ -78,13 +80,13 @@ pub enum Command {
 /// `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// The config.
-    #[command(flatten)]
-    pub config: ConfigArgs,
     /// Take over from the process that serves from the same data directory, if there is one,
     /// without a request that fails
     #[arg(long)]
     pub take_over: bool,
+    /// The config.
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
 
 /// `replace`.
@@ -98,7 +100,7 @@ pub struct ReplaceArgs {
 /// A config, and what is said over it.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ConfigArgs {
-    /// The config file
+    /// The config file; without one, --upstream says where requests go
     #[arg(
         short,
         long,
@@ -125,7 +127,7 @@ pub struct OverrideArgs {
     /// How long a client of an auto route waits before it gets a ticket, as in 25s
     #[arg(long, value_name = "DURATION")]
     pub hold: Option<String>,
-    /// How long an attempt may take, as in 15m; none: for ever
+    /// How long one attempt may take, all of it, as in 15m; none: for ever
     #[arg(long, value_name = "DURATION")]
     pub timeout: Option<String>,
     /// Where clients connect, as in 0.0.0.0:8080
@@ -134,10 +136,10 @@ pub struct OverrideArgs {
     /// What stands in front, as in api-gateway, alb, nginx or cloudflare
     #[arg(long, value_name = "EDGE")]
     pub behind: Option<String>,
-    /// Where operators connect; off: nowhere
+    /// Where operators connect, as in 127.0.0.1:9090; off: nowhere
     #[arg(long, value_name = "IP:PORT")]
     pub admin_listen: Option<String>,
-    /// The data directory
+    /// The data directory, where jobs are kept
     #[arg(long, value_name = "DIR")]
     pub store_path: Option<String>,
     /// How much is logged: error, warn, info, debug or trace
@@ -151,7 +153,7 @@ pub struct OverrideArgs {
 /// `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The config file, rather than that of --config
+    /// The config file, in place of --config and RAINCHECK_CONFIG
     #[arg(value_name = "FILE")]
     pub file: Option<OsString>,
     /// The config, as `serve` takes it.
@@ -198,11 +200,12 @@ pub struct JobsArgs {
 pub enum JobsCommand {
     /// List jobs, the newest first
     List(ListArgs),
-    /// Show how jobs stand
+    /// Show how jobs stand: attempts, times, answer or error, and webhooks
     Show(JobArgs),
-    /// Cancel jobs that have not ended; a running request to the backend is closed
+    /// Cancel jobs that have not ended. The connection to the backend is closed; what it does then
+    /// is its own affair
     Cancel(JobArgs),
-    /// Run failed, cancelled or expired jobs again
+    /// Run failed, cancelled or expired jobs again, under the same ids
     Retry(JobArgs),
 }
 
@@ -218,7 +221,7 @@ pub struct ListArgs {
     /// How many at most, from 1 to 500 [default: 50]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=500))]
     pub limit: Option<u16>,
-    /// Only jobs older than this one
+    /// Only jobs older than this one; where a page ended, it says which
     #[arg(long, value_name = "ID")]
     pub before: Option<String>,
     /// All of them, however many; without --limit
@@ -285,7 +288,7 @@ pub struct WaitingArgs {
         hide_env_values = true
     )]
     pub url: Option<String>,
-    /// Write the result to a file instead of stdout
+    /// Write the result to this file and not to stdout
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Give up waiting after this time, as in 10m; the job goes on
@@ -296,7 +299,7 @@ pub struct WaitingArgs {
 /// Which data directory.
 #[derive(Debug, Args)]
 pub struct StoreArgs {
-    /// The data directory
+    /// The data directory, if it is not that of the config or ./raincheck-data
     #[arg(long, value_name = "DIR")]
     pub store_path: Option<PathBuf>,
     /// The config file that names the data directory

@@ -178,7 +178,8 @@ fn worded(url: &Url, failure: &WireFailure) -> Failure {
     let unreachable = |message: String| Failure::new(Code::Unreachable, message);
     match failure.cause {
         Cause::Connect => unreachable(format!(
-            "cannot reach {server}: {}; is raincheck running there?",
+            "cannot reach {server}: {}; is raincheck running there? Another place is \
+             named with --url, for jobs with --admin-url",
             failure.detail
         )),
         Cause::Timeout => unreachable(format!("{server} was silent for too long")),
