@@ -11,6 +11,7 @@ mod relay;
 mod slow;
 mod start;
 mod watchers;
+mod webhooks;
 
 use anyhow::{Result, bail};
 
@@ -18,7 +19,7 @@ use crate::context::Context;
 use crate::report::Section;
 
 /// The suites in the order in which they run and are reported.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 12] = [
     "relay",
     "accept",
     "life",
@@ -30,6 +31,7 @@ pub const NAMES: [&str; 11] = [
     "follow",
     "slow",
     "watchers",
+    "webhooks",
 ];
 
 /// The body of a small request.
@@ -49,6 +51,7 @@ pub async fn run(name: &str, context: &Context) -> Result<Section> {
         "follow" => follow::run(context).await,
         "slow" => slow::run(context).await,
         "watchers" => watchers::run(context).await,
+        "webhooks" => webhooks::run(context).await,
         other => bail!("there is no suite {other}"),
     }
 }
