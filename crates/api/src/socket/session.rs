@@ -100,8 +100,9 @@ impl Session {
             jobs: HashMap::new(),
             news: FuturesUnordered::new(),
         };
+        // Boxed, like whatever else happens now and then: a socket that waits holds no room for it.
         let end = match only {
-            Some(id) => open.carry_out(Order::Subscribe(id, None)).await,
+            Some(id) => Box::pin(open.carry_out(Order::Subscribe(id, None))).await,
             None => Ok(()),
         };
         let end = match end {
@@ -110,7 +111,7 @@ impl Session {
         };
         // Followed jobs are let go before the goodbyes.
         open.news.clear();
-        open.finish(end).await;
+        Box::pin(open.finish(end)).await;
     }
 }
 
@@ -123,19 +124,21 @@ impl Open {
             let done = tokio::select! {
                 () = &mut leaving => return End::Close(CloseCode::Away, "the gateway stops"),
                 Some(told) = self.news.next() => match told {
-                    Ok((news, item, place)) => self.tell(news, item, place).await,
+                    Ok((news, item, place)) => Box::pin(self.tell(news, item, place)).await,
                     Err(_aborted) => Ok(()),
                 },
                 message = self.socket.next() => {
                     heard = Instant::now();
-                    self.hear(message).await
+                    Box::pin(self.hear(message)).await
                 }
                 () = &mut beat => {
                     let silent = heard.elapsed();
                     beat.as_mut().reset(Instant::now() + SOCKET_PING);
                     match silent {
                         silent if silent > SOCKET_SILENCE => Err(End::Gone),
-                        silent if silent >= SOCKET_PING => self.send(Message::Ping(Bytes::new())).await,
+                        silent if silent >= SOCKET_PING => {
+                            Box::pin(self.send(Message::Ping(Bytes::new()))).await
+                        }
                         _ => Ok(()),
                     }
                 }

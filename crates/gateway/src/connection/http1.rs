@@ -45,27 +45,22 @@ pub(super) async fn serve<H: Handler, S: Wire>(
     .await;
     let parts = conn.into_parts();
     let unread = !parts.read_buf.is_empty();
+    // Its room goes here: whoever takes over may stay for hours.
+    drop(parts.read_buf);
+    let guard = parts.io.into_inner();
     if let (End::Done, false, Some(takeover)) = (&end, unread, pulse.takeover()) {
         // Boxed: few connections get here.
-        return Box::pin(takeover::run(parts.io.into_inner(), takeover, shared)).await;
+        return Box::pin(takeover::run(guard, takeover, shared)).await;
     }
     if let (End::Released, false, Some(heir)) = (&end, unread, shared.heir.get()) {
-        let socket = parts.io.into_inner().into_idle();
+        let socket = guard.into_idle();
         if let Some(socket) = socket.and_then(Socket::give) {
             heir.take(socket);
         }
         return end;
     }
     let told = |problem| served.handler.refused(problem);
-    close(
-        parts.io.into_inner(),
-        &end,
-        unread,
-        &served.peer,
-        shared,
-        told,
-    )
-    .await;
+    close(guard, &end, unread, &served.peer, shared, told).await;
     end
 }
 
