@@ -13,6 +13,7 @@ pub struct Config {
     limits: Vec<String>,
     webhooks: Vec<String>,
     log: Vec<String>,
+    upstreams: Vec<String>,
     routes: Vec<Vec<String>>,
 }
 
@@ -95,6 +96,14 @@ impl Config {
         self
     }
 
+    /// Adds an upstream of these servers, with lines such as `slow_start = "0s"`.
+    #[must_use]
+    pub fn upstream(mut self, name: &str, servers: &[&str], lines: &str) -> Self {
+        self.upstreams
+            .push(format!("name = {name:?}\nservers = {servers:?}\n{lines}"));
+        self
+    }
+
     /// Adds a route; without a `name` line it is called `r0`, `r1` and so on.
     #[must_use]
     pub fn route(mut self, pattern: &str, url: &str, mode: &str) -> Self {
@@ -154,6 +163,9 @@ impl Config {
         section("[limits]", &[], &self.limits);
         section("[webhooks]", &[], &self.webhooks);
         section("[log]", &[], &self.log);
+        for upstream in &self.upstreams {
+            section("[[upstream]]", std::slice::from_ref(upstream), &[]);
+        }
         for (index, route) in self.routes.iter().enumerate() {
             let named = route.iter().any(|line| line.starts_with("name ="));
             let name = if named {

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use raincheck_core::route::upstream::Reach;
 use raincheck_core::route::{Scheme, Upstream};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpSocket, TcpStream, UnixStream, lookup_host};
@@ -47,9 +48,9 @@ impl Connector {
     }
 
     /// Certificates that were read from files of an upstream's own are read again when they are
-    /// needed next.
-    pub(super) fn read_files_again(&self) {
-        self.tls.own().read_again();
+    /// needed next; those of upstreams that are not used are forgotten.
+    pub(super) fn read_files_again(&self, is_used: impl Fn(&Reach) -> bool) {
+        self.tls.own().read_again(is_used);
     }
 
     /// Connects, TLS included. The error says in words why not.

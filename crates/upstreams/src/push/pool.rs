@@ -1,6 +1,6 @@
 //! The pool of connections, one stack per upstream, and the way of a request to a connection.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use http::header::{HOST, HeaderValue};
 use http::{Request, Version};
 use raincheck_core::outcome::{Cause, Failure};
 use raincheck_core::policy::timeout::Timeouts;
-use raincheck_core::route::upstream::Protocol;
+use raincheck_core::route::upstream::{Protocol, Reach};
 use raincheck_core::route::{Backends, RouteTable, Upstream};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -146,9 +146,11 @@ impl Upstreams {
     }
 
     /// Tells that the groups of these routes hold now, and no others: their servers are checked as
-    /// they say. A server that stays in its group keeps what is known of it. Needs a runtime.
+    /// they say. A server that stays in its group keeps what is known of it. One that no route names
+    /// any more is forgotten: its idle connections are closed, exchanges in flight go on, and their
+    /// connections end with them. Needs a runtime.
     pub fn follow(&self, routes: &RouteTable) {
-        self.0.connector.read_files_again();
+        self.0.forget_all_but(&named(routes));
         let groups = routes.iter().filter_map(|route| route.upstream.group());
         let pool = Pool(Arc::downgrade(&self.0));
         self.0
@@ -380,6 +382,25 @@ impl std::fmt::Debug for Upstreams {
 }
 
 impl Shared {
+    /// Lets go of what is kept for other upstreams than these.
+    fn forget_all_but(&self, named: &HashSet<Upstream>) {
+        let reaches: HashSet<_> = named.iter().flat_map(reaches).collect();
+        self.connector
+            .read_files_again(|reach| reaches.contains(reach));
+        let mut gone = Vec::new();
+        let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
+        hosts.retain(|upstream, host| {
+            let stays = named.contains(upstream);
+            if !stays {
+                gone.push(Arc::clone(host));
+            }
+            stays
+        });
+        // Closing takes longer than the lock is to be held.
+        drop(hosts);
+        gone.iter().for_each(|host| host.drain());
+    }
+
     fn drain(&self) {
         let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
         for host in hosts.values() {
@@ -392,6 +413,27 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.drain();
     }
+}
+
+/// Every upstream that a route names.
+fn named(routes: &RouteTable) -> HashSet<Upstream> {
+    let mut named = HashSet::new();
+    for route in routes.iter() {
+        match &route.upstream {
+            Backends::Nobody => {}
+            Backends::One(upstream) => _ = named.insert(upstream.clone()),
+            Backends::Group(group) => {
+                named.extend(group.members.iter().map(|member| member.upstream.clone()));
+            }
+        }
+    }
+    named
+}
+
+/// How an upstream is reached, also for what may switch protocols.
+fn reaches(upstream: &Upstream) -> impl Iterator<Item = Arc<Reach>> {
+    let switching = only_http1(upstream);
+    upstream.reach.clone().into_iter().chain(switching.reach)
 }
 
 /// An upstream with which HTTP/1.1 is the only version that can be agreed on.

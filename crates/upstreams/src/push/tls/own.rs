@@ -31,9 +31,13 @@ pub(super) fn is_needed(reach: &Reach) -> bool {
 }
 
 impl Own {
-    /// The files are read again when they are needed next.
-    pub(in crate::push) fn read_again(&self) {
-        self.lock().values_mut().for_each(|made| made.stale = true);
+    /// Forgets those that are not used, and reads the files of others again when they are needed
+    /// next.
+    pub(in crate::push) fn read_again(&self, is_used: impl Fn(&Reach) -> bool) {
+        self.lock().retain(|reach, made| {
+            made.stale = true;
+            is_used(reach)
+        });
     }
 
     /// The connector of an upstream. Files that changed and cannot be used leave the old one.
