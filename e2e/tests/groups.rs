@@ -178,7 +178,7 @@ async fn what_a_reload_takes_out_of_a_group_is_let_go_and_the_rest_is_known_stil
 
     app.home.configure(&group(&[&stays.url(), &out], eject));
     app.admin("POST", "/reload").send().await.expect(200);
-    goes.wait_closed(0).await;
+    goes.wait_closed(goes.count() - 1).await;
     let told = upstream(&app).await;
     assert_eq!(told["servers"].as_array().map(Vec::len), Some(2), "{told}");
     assert_eq!(server(&app, &out).await["why"], "ejected");

@@ -44,6 +44,8 @@ struct Idle {
     /// The oldest first.
     conns: VecDeque<Box<Conn>>,
     reused: u64,
+    /// Nobody will come for another connection.
+    left: bool,
 }
 
 /// What a pool has done and holds for one upstream.
@@ -133,7 +135,7 @@ impl Host {
         }
         let mut idle = self.lock();
         idle.conns.push_back(conn);
-        let surplus = if idle.conns.len() > self.idle_max {
+        let surplus = if idle.left || idle.conns.len() > self.idle_max {
             idle.conns.pop_front()
         } else {
             None
@@ -142,12 +144,19 @@ impl Host {
         drop(surplus);
     }
 
+    /// Closes idle connections, those of a pool that goes on to be used.
     pub(super) fn drain(&self) {
         if let Some(http2) = &self.http2 {
             http2.drain();
         }
         let conns = std::mem::take(&mut self.lock().conns);
         drop(conns);
+    }
+
+    /// Closes idle connections now, and each other one when its exchange is over.
+    pub(super) fn leave(&self) {
+        self.lock().left = true;
+        self.drain();
     }
 
     /// Drops connections that are closed or have been idle for too long.

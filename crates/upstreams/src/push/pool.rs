@@ -398,7 +398,7 @@ impl Shared {
         });
         // Closing takes longer than the lock is to be held.
         drop(hosts);
-        gone.iter().for_each(|host| host.drain());
+        gone.iter().for_each(|host| host.leave());
     }
 
     fn drain(&self) {
