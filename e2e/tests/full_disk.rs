@@ -7,8 +7,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use raincheck_e2e::process::Home;
-use raincheck_e2e::{Backend, Config, Must, Raincheck, Script, Seen, expect, until};
+use raincheck_e2e::backend::answer;
+use raincheck_e2e::expect::exit;
+use raincheck_e2e::process::{Home, run};
+use raincheck_e2e::{Backend, Config, Gate, Must, Raincheck, Script, Seen, expect, until};
 
 /// A small disk of its own; unmounted when dropped.
 struct Disk(tempfile::TempDir);
@@ -125,6 +127,68 @@ async fn a_full_disk_is_told_and_jobs_can_be_forgotten_until_there_is_room() {
     let log = app.child.stderr();
     assert!(!log.contains("an answer is not stored yet"), "{log}");
     assert_eq!(log.matches("the store is full").count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn a_disk_full_for_bodies_is_told_until_there_is_room() {
+    let disk = Disk::new();
+    let large = "a".repeat(300_000);
+    let gate = Gate::new();
+    let (held, answer) = (gate.clone(), answer("200 OK", &[], &large));
+    let backend = Backend::start(move |seen| match seen.path().ends_with("/held") {
+        true => Script::new()
+            .drip_through(&answer[..1], &held)
+            .send(&answer[1..]),
+        false => Script::new().ok("small"),
+    })
+    .await;
+    let config = Config::all_modes(&backend.url());
+    let app = Raincheck::start_in(Home::within(disk.0.path(), &config)).await;
+    let id = app.submit("/async/held", "small").await.id;
+    backend.wait_for(1).await;
+    disk.fill();
+    let sent = app.request("POST", "/async/x").body(&large).send().await;
+    expect::problem(&sent, 503, "store-unavailable");
+    let ready = readiness(&app).await;
+    assert_eq!(ready["status"], "full", "{ready}");
+    let why = ready["why"].as_str().must("why");
+    assert!(why.contains("free at least 2 MiB"), "{ready}");
+    gate.open(1);
+    let job = app.finished(&id).await;
+    assert_eq!(job["error"]["code"], "store-unavailable", "{job}");
+    let metrics = app.admin("GET", "/metrics").send().await.text();
+    let shows = |line: &str| metrics.lines().any(|shown| shown == line);
+    assert!(shows("raincheck_store_full 1"), "{metrics}");
+    assert!(shows("raincheck_store_bodies_refused_total 2"), "{metrics}");
+    app.get("/sync/x").await.expect(200);
+    disk.grow();
+    until("the log to say that there is room", || {
+        app.child.stderr().contains("the store has room again")
+    })
+    .await;
+    assert_eq!(readiness(&app).await["status"], "ready");
+    let metrics = app.admin("GET", "/metrics").send().await.text();
+    assert!(metrics.contains("raincheck_store_full 0"), "{metrics}");
+    let log = app.child.stderr();
+    assert_eq!(log.matches("the store is full for bodies").count(), 1);
+    assert!(log.contains("free_bytes_needed=2097152"), "{log}");
+    let sent = app.request("POST", "/async/x").body(&large).send().await;
+    sent.expect(202);
+}
+
+#[tokio::test]
+async fn a_disk_that_cannot_be_written_can_be_checked() {
+    let disk = Disk::new();
+    let backend = Backend::echo().await;
+    let config = Config::all_modes(&backend.url());
+    let mut app = Raincheck::start_in(Home::within(disk.0.path(), &config)).await;
+    app.submit("/async/x", "").await;
+    app.kill().await;
+    assert!(superuser("mount", &["-o", "remount,ro"], disk.0.path()));
+    let data = app.home.data().display().to_string();
+    let exit = run(&["verify", "--store-path", &data]).await;
+    assert_eq!(exit.code, Some(exit::OK), "{}", exit.stderr);
+    assert!(superuser("mount", &["-o", "remount,rw"], disk.0.path()));
 }
 
 /// How a request went on a disk that fills up.

@@ -26,9 +26,11 @@ async fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").must("a port");
     let addr = taken.local_addr().must("its address");
     for config in [config().listen(addr), config().admin_listen(addr)] {
-        let exit = refused(&Home::new(&config)).await;
+        let home = Home::new(&config);
+        let exit = refused(&home).await;
         assert_eq!(exit.code, Some(exit::PORT_IN_USE), "{}", exit.stderr);
         assert!(exit.stderr.contains(&addr.to_string()), "{}", exit.stderr);
+        assert!(!home.data().exists(), "a refused start leaves nothing");
     }
 }
 

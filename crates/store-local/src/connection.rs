@@ -1,5 +1,6 @@
 //! Connections to the database and their settings, each with its reason.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
@@ -101,7 +102,35 @@ pub(crate) fn checkpointer(path: &Path) -> rusqlite::Result<Connection> {
 /// of the log in memory of its own: it needs no room on the disk. On closing it moves nothing.
 pub(crate) fn sole_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags)?;
+    alone(Connection::open_with_flags(path, flags)?)
+}
+
+/// The same where nothing may be written: without the engine's locks, which need that. Without a log
+/// the engine is told that nothing changes, as it would make one.
+pub(crate) fn read_only_reader(path: &Path, has_log: bool) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    alone(if has_log {
+        Connection::open_with_flags_and_vfs(path, flags, "unix-none")?
+    } else {
+        let uri = format!("file:{}?immutable=1", encoded(path));
+        Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
+    })
+}
+
+/// A path as part of a URI.
+fn encoded(path: &Path) -> String {
+    let mut text = String::new();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-".contains(byte) {
+            text.push(char::from(*byte));
+        } else {
+            _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
+}
+
+fn alone(conn: Connection) -> rusqlite::Result<Connection> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     common(&conn)?;
     conn.execute_batch(

@@ -9,6 +9,7 @@ mod backup;
 mod body;
 mod change;
 mod checkpoint;
+mod claim;
 mod connection;
 mod deliveries;
 mod error;
@@ -20,6 +21,7 @@ mod inbox;
 mod jobs;
 mod keyring;
 mod keys;
+mod lack;
 mod ledger;
 mod lock;
 mod log;
@@ -61,6 +63,7 @@ pub use error::OpenError;
 pub use verify::{Finding, Report, verify};
 
 use change::Prepared;
+use claim::Claim;
 use inbox::{Handed, Inbox};
 use reader::Readers;
 use recent::Known;
@@ -118,23 +121,18 @@ impl LocalStore {
         self.inbox.room().await
     }
 
-    async fn hand_in(&self, change: Change) -> Result<(), store::Error> {
-        let change = Prepared::new(change);
-        let admitted = self.admit(&change).await;
-        self.shared.bodies.claimed(change.files());
-        if let Err(error) = admitted {
-            // A body that was given to this change goes with it.
-            self.shared.bodies.unclaimed(change.files());
-            return Err(error);
-        }
+    async fn hand_in(&self, change: Prepared, claim: Claim<'_>) -> Result<(), store::Error> {
+        self.admit(&change).await?;
         let (done, answer) = oneshot::channel();
         let handed = Handed { change, done };
         if may_block()
             && let Some(turn) = self.inbox.turn()
         {
+            claim.handed_in();
             tokio::task::block_in_place(|| self.pen.write(turn, handed));
         } else {
             self.inbox.push(handed)?;
+            claim.handed_in();
         }
         let gone = |_| store::Error::Unavailable("the writer is gone".to_owned());
         answer.await.map_err(gone)?
@@ -149,7 +147,9 @@ fn may_block() -> bool {
 
 impl Commit for LocalStore {
     fn commit(&self, change: Change) -> Pending<'_, ()> {
-        Box::pin(self.hand_in(change))
+        let change = Prepared::new(change);
+        let claim = Claim::new(&self.shared, &change);
+        Box::pin(self.hand_in(change, claim))
     }
 }
 

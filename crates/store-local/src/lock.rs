@@ -20,21 +20,37 @@ impl Lock {
     pub(crate) fn take(root: &Path, path: &Path) -> Result<Self, OpenError> {
         let failed = |error: &std::io::Error| OpenError::of_io(path, error);
         let mut file = files::private(path).map_err(|error| failed(&error))?;
-        if let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            if error == rustix::io::Errno::WOULDBLOCK {
-                return Err(OpenError::InUse {
-                    path: root.to_owned(),
-                    pid: read_pid(&mut file),
-                });
-            }
-            return Err(failed(&error.into()));
-        }
+        lock(root, path, &mut file)?;
         match write_pid(&mut file) {
             // The lock holds without it.
             Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {}
             other => other.map_err(|error| failed(&error))?,
         }
         Ok(Self { _file: file })
+    }
+
+    /// Takes the lock of a data directory that cannot be written. None: nobody ever served it, or
+    /// it is a copy.
+    pub(crate) fn take_read_only(root: &Path, path: &Path) -> Result<Option<Self>, OpenError> {
+        match File::open(path) {
+            Ok(mut file) => {
+                lock(root, path, &mut file)?;
+                Ok(Some(Self { _file: file }))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(OpenError::of_io(path, &error)),
+        }
+    }
+}
+
+fn lock(root: &Path, path: &Path, file: &mut File) -> Result<(), OpenError> {
+    match flock(&*file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(()),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::InUse {
+            path: root.to_owned(),
+            pid: read_pid(file),
+        }),
+        Err(error) => Err(OpenError::of_io(path, &error.into())),
     }
 }
 

@@ -7,9 +7,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use raincheck_telemetry::StoreMetrics;
 use rustix::fs::{FallocateFlags, fallocate};
 
 use crate::{files, room};
@@ -17,7 +15,7 @@ use crate::{files, room};
 /// Bytes that are kept.
 pub(crate) const BYTES: u64 = 1 << 20;
 /// Bytes that must be free to keep them, or to say that there is room again.
-const FREE_MIN: u64 = 2 * BYTES;
+pub(crate) const FREE_MIN: u64 = 2 * BYTES;
 
 /// The file that holds on to room. It is deleted when this is dropped.
 #[derive(Debug)]
@@ -67,50 +65,4 @@ impl Drop for Reserve {
 pub(crate) fn give_up(path: &Path) {
     // A file that cannot be deleted is no hindrance: it is still there for the next change.
     _ = files::remove(path);
-}
-
-/// Whether the store lacks room, and why that is said.
-#[derive(Debug)]
-pub(crate) struct Lack {
-    why: Mutex<Option<String>>,
-    metrics: StoreMetrics,
-}
-
-impl Lack {
-    pub(crate) fn new(metrics: StoreMetrics) -> Self {
-        Self {
-            why: Mutex::new(None),
-            metrics,
-        }
-    }
-
-    fn why(&self) -> MutexGuard<'_, Option<String>> {
-        self.why.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// There is no room. Said once.
-    pub(crate) fn raise(&self, why: &str) {
-        let mut standing = self.why();
-        if standing.is_none() {
-            tracing::error!(
-                why,
-                "the store is full; until there is room, jobs can only be forgotten or cancelled"
-            );
-            self.metrics.full(true);
-            *standing = Some(why.to_owned());
-        }
-    }
-
-    /// There is room again.
-    pub(crate) fn clear(&self) {
-        if self.why().take().is_some() {
-            tracing::info!("the store has room again");
-            self.metrics.full(false);
-        }
-    }
-
-    /// Why there is no room, if there is none.
-    pub(crate) fn reason(&self) -> Option<String> {
-        self.why().clone()
-    }
 }

@@ -90,6 +90,17 @@ pub(crate) fn is_out(path: &Path) -> bool {
     Left::of(dir).is_ok_and(Left::is_nothing)
 }
 
+/// Bytes left on the disk on which the file `path` is, or should be: none where it can have no
+/// further file, and any number where it does not say.
+pub(crate) fn free(path: &Path) -> u64 {
+    let dir = path.parent().unwrap_or(path);
+    match Left::of(dir) {
+        Ok(left) if left.files == Some(0) => 0,
+        Ok(left) => left.bytes.unwrap_or(u64::MAX),
+        Err(_) => u64::MAX,
+    }
+}
+
 /// Whether the disk on which the file `path` is, or should be, has so many bytes left.
 pub(crate) fn has(path: &Path, bytes: u64) -> bool {
     let dir = path.parent().unwrap_or(path);

@@ -14,9 +14,9 @@ use crate::checkpoint::Checkpoints;
 use crate::error;
 use crate::fault::Fault;
 use crate::keyring::Keyring;
+use crate::lack::Lack;
 use crate::ledger::Ledger;
 use crate::recent::Recent;
-use crate::reserve::Lack;
 
 /// What the parts of an open store share.
 #[derive(Debug)]

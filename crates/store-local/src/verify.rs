@@ -94,13 +94,19 @@ impl Report {
     }
 }
 
-/// Checks the data directory at `path`. Blocks.
+/// Checks the data directory at `path`, which needs not be writable. Blocks.
 ///
 /// # Errors
 /// It is in use, is none, is of a later version, or cannot be read at all.
 pub fn verify(path: impl AsRef<Path>) -> Result<Report, OpenError> {
     let layout = Layout::of_existing(path.as_ref())?;
-    let _lock = Lock::take(layout.root(), &layout.lock())?;
+    let (_lock, connect): (_, Connect) = match Lock::take(layout.root(), &layout.lock()) {
+        Err(OpenError::ReadOnly { .. }) => (
+            Lock::take_read_only(layout.root(), &layout.lock())?,
+            connect_read_only,
+        ),
+        taken => (Some(taken?), connect),
+    };
     let mut report = Report::default();
     look_at_log(&layout, &mut report)?;
     let conn = connect(&layout)?;
@@ -112,6 +118,16 @@ pub fn verify(path: impl AsRef<Path>) -> Result<Report, OpenError> {
         }
     }
     Ok(report)
+}
+
+/// How a check comes to read the database.
+type Connect = fn(&Layout) -> Result<Connection, OpenError>;
+
+/// A connection that writes nothing, not even a lock: what cannot be written does not change.
+fn connect_read_only(layout: &Layout) -> Result<Connection, OpenError> {
+    let path = layout.database();
+    let conn = connection::read_only_reader(&path, layout.log().exists());
+    conn.map_err(|error| OpenError::of_engine(&path, &error))
 }
 
 /// A connection that needs no room on the disk, or one like any other where somebody else reads.

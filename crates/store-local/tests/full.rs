@@ -11,8 +11,9 @@ use std::process::Command;
 use std::sync::Arc;
 
 use raincheck_core::job::{Event, Job, Status, apply};
+use raincheck_core::limits::BODY_MEMORY_BYTES;
 use raincheck_store::conformance::make::{self, at};
-use raincheck_store::{Body, Change, Commit, Error, Jobs, Put, Store};
+use raincheck_store::{Bodies, Body, Change, Commit, Error, Jobs, Put, Store};
 use raincheck_store_local::{BackupError, LocalStore, OpenError, Options, backup, verify};
 
 /// A small disk of its own; unmounted when dropped.
@@ -190,17 +191,38 @@ async fn a_check_works_while_somebody_else_reads() {
 #[tokio::test]
 async fn a_disk_that_cannot_be_written_is_told() {
     let disk = Disk::new();
-    let store = open(&disk.data()).unwrap();
+    // A path that would mean something else in a URI.
+    let data = disk.dir.path().join("a ?b#%2f=");
+    let store = open(&data).unwrap();
     put(&store, 1).await;
     store.close().await.unwrap();
     drop(store);
     disk.freeze();
-    assert!(matches!(
-        open(&disk.data()),
-        Err(OpenError::ReadOnly { .. })
-    ));
+    assert!(matches!(open(&data), Err(OpenError::ReadOnly { .. })));
+    let report = verify(&data).unwrap();
+    assert!(report.is_whole(), "{report:?}");
+    assert_eq!(report.jobs, 1);
     let elsewhere = disk.dir.path().join("new");
     assert!(matches!(open(&elsewhere), Err(OpenError::ReadOnly { .. })));
+}
+
+#[tokio::test]
+async fn a_check_of_what_cannot_be_written_reads_the_log_of_a_crash() {
+    let disk = Disk::new();
+    let served = tempfile::tempdir().unwrap();
+    let store = open(served.path()).unwrap();
+    put(&store, 1).await;
+    fs::create_dir(disk.data()).unwrap();
+    for name in ["jobs.db", "jobs.db-wal", "lock"] {
+        fs::copy(served.path().join(name), disk.data().join(name)).unwrap();
+    }
+    disk.freeze();
+    let report = verify(disk.data()).unwrap();
+    assert!(report.is_whole(), "{report:?}");
+    assert_eq!(report.jobs, 1, "it is in the log only");
+    let lock = File::open(disk.data().join("lock")).unwrap();
+    lock.lock().unwrap();
+    assert!(matches!(verify(disk.data()), Err(OpenError::InUse { .. })));
 }
 
 /// Stores new jobs with requests of some bytes until there is no room for another; their states.
@@ -271,6 +293,31 @@ async fn jobs_can_be_cancelled_and_forgotten_on_a_full_disk() {
     let report = verify(disk.data()).unwrap();
     assert!(report.is_whole(), "{report:?}");
     assert_eq!(report.jobs, 2);
+}
+
+#[tokio::test]
+async fn a_body_without_room_is_told_and_so_is_room_again() {
+    let disk = Disk::new();
+    let store = open(&disk.data()).unwrap();
+    put(&store, 1).await;
+    disk.fill(40 << 10);
+    let mut body = store.create();
+    let refused = async {
+        body.append(make::bytes(BODY_MEMORY_BYTES + 1)).await?;
+        body.finish().await
+    };
+    let refused = refused.await;
+    assert!(matches!(refused, Err(Error::Full(_))), "{refused:?}");
+    let why = store.lacks_room().unwrap();
+    assert!(why.contains("free at least 2 MiB"), "{why}");
+    disk.free();
+    put(&store, 2).await;
+    assert_eq!(store.lacks_room(), None);
+    let mut body = store.create();
+    body.append(make::bytes(BODY_MEMORY_BYTES + 1))
+        .await
+        .unwrap();
+    body.finish().await.unwrap();
 }
 
 #[tokio::test]

@@ -149,7 +149,15 @@ pub const STORE_FULL: Name = Name {
     name: "raincheck_store_full",
     kind: "gauge",
     labels: "",
-    meaning: "1 while the store has no room and takes only what makes some, 0 otherwise.",
+    meaning: "1 while the store has no room for jobs or for bodies, until 2 MiB are free; 0 otherwise.",
+    since: "0.1.0",
+};
+/// Bodies without room.
+pub const STORE_BODIES_REFUSED: Name = Name {
+    name: "raincheck_store_bodies_refused_total",
+    kind: "counter",
+    labels: "",
+    meaning: "Bodies of requests and responses that had no room on the disk.",
     since: "0.1.0",
 };
 /// Open connections.
@@ -260,7 +268,7 @@ pub const WEBHOOKS_WAITING: Name = Name {
 };
 
 /// All of them.
-pub const ALL: [Name; 30] = [
+pub const ALL: [Name; 31] = [
     REQUESTS,
     REQUESTS_IN_FLIGHT,
     REQUESTS_SHED,
@@ -281,6 +289,7 @@ pub const ALL: [Name; 30] = [
     COMMIT_CHANGES,
     STORE_DAMAGED,
     STORE_FULL,
+    STORE_BODIES_REFUSED,
     CONNECTIONS_OPEN,
     CONNECTIONS,
     CONNECTIONS_REFUSED,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
@@ -25,6 +26,7 @@ pub struct StoreMetrics {
     changes: Histogram,
     full: Gauge,
     damaged: Gauge,
+    bodies_refused: Counter,
 }
 
 impl Default for StoreMetrics {
@@ -34,6 +36,7 @@ impl Default for StoreMetrics {
             changes: Histogram::new(CHANGES),
             full: Gauge::default(),
             damaged: Gauge::default(),
+            bodies_refused: Counter::default(),
         }
     }
 }
@@ -56,11 +59,21 @@ impl StoreMetrics {
         self.damaged.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// A body had no room on the disk.
+    pub fn body_refused(&self) {
+        self.bodies_refused.inc();
+    }
+
     pub(crate) fn register(&self, registry: &mut Registry) {
         register(registry, names::COMMIT_SECONDS, self.seconds.clone());
         register(registry, names::COMMIT_CHANGES, self.changes.clone());
         register(registry, names::STORE_FULL, self.full.clone());
         register(registry, names::STORE_DAMAGED, self.damaged.clone());
+        register(
+            registry,
+            names::STORE_BODIES_REFUSED,
+            self.bodies_refused.clone(),
+        );
     }
 }
 

@@ -66,9 +66,11 @@ async fn serve(args: ServeArgs, plan: Plan, out: Output) -> anyhow::Result<Code>
         true => Predecessor::call(&path).context("the running process cannot be replaced")?,
         false => None,
     };
+    // Nobody serves a directory that is not there: it is made once the listeners are had, so that a
+    // start that is refused them leaves none behind.
     let mut store = match &predecessor {
-        Some(_) => None,
-        None => Some(wire::open(&path)?),
+        None if path.exists() => Some(wire::open(&path)?),
+        _ => None,
     };
     let inherited = predecessor
         .as_mut()

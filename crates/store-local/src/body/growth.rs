@@ -9,8 +9,8 @@ use raincheck_store::{self as store, Body, BodyId};
 
 use super::frame;
 use super::tail::Tail;
-use crate::error;
 use crate::shared::Shared;
+use crate::{error, room};
 
 /// A body that grows.
 pub(super) struct Growth {
@@ -98,7 +98,17 @@ impl Growth {
     /// A caller that gave up may have left another call of this behind. That is harmless: both
     /// write the same bytes to the same places, and the state only moves forward.
     pub(super) fn spill(&self) -> Result<(), store::Error> {
-        self.write(false)
+        self.write(false).inspect_err(|error| self.tell(error))
+    }
+
+    /// Tells the operator if there was no room.
+    fn tell(&self, error: &store::Error) {
+        if !matches!(error, store::Error::Full(_)) {
+            return;
+        }
+        // What it has itself is free again once it was given up.
+        let free = room::free(self.shared.bodies.root()).saturating_add(self.state().filed);
+        self.shared.lack.body(self.len(), free);
     }
 
     fn write(&self, to_the_end: bool) -> Result<(), store::Error> {
@@ -168,6 +178,10 @@ impl Growth {
 
     /// Makes a body that will not grow any more durable. Blocks.
     pub(super) fn persist(&self) -> Result<Body, store::Error> {
+        self.make_durable().inspect_err(|error| self.tell(error))
+    }
+
+    fn make_durable(&self) -> Result<Body, store::Error> {
         self.shared.check_open()?;
         if let Some(body) = self.inline() {
             return Ok(body);

@@ -30,7 +30,7 @@ impl Writer {
 
     /// What of a batch may be tried: while there is no room, only what makes some.
     pub(super) fn admit(&self, batch: Vec<Handed>) -> Vec<Handed> {
-        let Some(why) = self.shared.lack.reason() else {
+        let Some(why) = self.shared.lack.of_changes() else {
             return batch;
         };
         if self.has_room() {
@@ -43,13 +43,17 @@ impl Writer {
 
     /// Whether all of a batch makes room; told only while there is none, as nobody asks otherwise.
     pub(super) fn is_only_making_room(&self, batch: &[Handed]) -> bool {
-        self.shared.lack.reason().is_some() && batch.iter().all(|handed| handed.change.makes_room())
+        self.shared.lack.lacking().changes && batch.iter().all(|handed| handed.change.makes_room())
     }
 
     /// A batch was written; `grows`: also one that needs room.
     pub(super) fn written(&self, grows: bool) {
         let shared = &self.shared;
-        if shared.lack.reason().is_none() {
+        let lacking = shared.lack.lacking();
+        if lacking.bodies {
+            self.look_for_room_for_bodies();
+        }
+        if !lacking.changes {
             return;
         }
         shared.checkpoints.empty(&self.conn, &shared.fault);
@@ -61,10 +65,20 @@ impl Writer {
 
     /// Says that there is room again, if there is.
     pub(super) fn look_for_room(&self) {
-        let lacks = self.shared.lack.reason().is_some();
-        if lacks && self.has_room() {
+        let lacking = self.shared.lack.lacking();
+        if lacking.bodies {
+            self.look_for_room_for_bodies();
+        }
+        if lacking.changes && self.has_room() {
             self.reserve.restore();
             self.shared.lack.clear();
+        }
+    }
+
+    /// The same for bodies, to which pages in the database are none.
+    fn look_for_room_for_bodies(&self) {
+        if self.reserve.has_more() {
+            self.shared.lack.clear_bodies();
         }
     }
 
