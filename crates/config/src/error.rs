@@ -1,5 +1,6 @@
 //! What is wrong with a config: every finding with its place, what was expected, and a suggestion.
 
+mod mask;
 mod render;
 
 use std::collections::BTreeSet;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::{Code, Document, DocumentKind, Errors, Finding, Severity};
+use super::{Code, Document, DocumentKind, Errors, Finding, Severity, mask};
 use crate::tree::Origin;
 
 /// One finding.
@@ -83,7 +83,7 @@ fn snippets<'a>(
 }
 
 fn snippet(document: &Document) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
-    let snippet = Snippet::source(shown(&document.text));
+    let snippet = Snippet::source(shown(document));
     match document.kind {
         DocumentKind::File => snippet.path(&*document.name),
         DocumentKind::Environment => snippet.path("environment"),
@@ -92,9 +92,17 @@ fn snippet(document: &Document) -> Snippet<'_, annotate_snippets::Annotation<'_>
     }
 }
 
-/// The text with control characters of Latin-1 (U+0080 to U+009F) replaced, as some terminals obey
-/// them; the renderer replaces all others. By a character of as many bytes, so that places stay.
-fn shown(text: &str) -> Cow<'_, str> {
+/// The text without its secrets, and with control characters of Latin-1 (U+0080 to U+009F) replaced,
+/// as some terminals obey them; the renderer replaces all others. By a character of as many bytes, so
+/// that places stay.
+fn shown(document: &Document) -> Cow<'_, str> {
+    match mask::masked(document) {
+        Some(masked) => Cow::Owned(printable(&masked).into_owned()),
+        None => printable(&document.text),
+    }
+}
+
+fn printable(text: &str) -> Cow<'_, str> {
     let control = |c: char| matches!(c, '\u{80}'..='\u{9f}');
     match text.contains(control) {
         true => Cow::Owned(text.replace(control, "\u{b7}")),
