@@ -61,6 +61,9 @@ struct Options {
     /// Writes docs/benchmarks.md from the last results of all suites.
     #[arg(long)]
     write: bool,
+    /// Measures nothing, and writes docs/benchmarks.md as `--write` does.
+    #[arg(long, conflicts_with = "suites")]
+    page: bool,
 }
 
 fn main() -> Result<()> {
@@ -113,6 +116,7 @@ async fn single_load() -> Result<()> {
 async fn measure(options: &Options) -> Result<()> {
     let context = Context::prepare(options)?;
     let wanted: Vec<&str> = match options.suites.as_slice() {
+        [] if options.page => Vec::new(),
         [] => suites::NAMES.to_vec(),
         some => some.iter().map(String::as_str).collect(),
     };
@@ -131,7 +135,7 @@ async fn measure(options: &Options) -> Result<()> {
     if options.json {
         println!("{}", serde_json::to_string_pretty(&sections)?);
     }
-    if options.write {
+    if options.write || options.page {
         report::write_page(&context.page, &context.results, &suites::NAMES)?;
     }
     Ok(())
