@@ -1,5 +1,6 @@
 //! Rules across keys: listeners that meet, routes that collide. Those of one route are in `times`.
 
+mod methods;
 mod rewrite;
 mod room;
 mod times;
@@ -32,6 +33,7 @@ pub(crate) fn all(
             times::check(written, &route, server.behind.as_ref(), findings);
             rewrite::check(written, &route, &server.cors, findings);
             room::check(written, &route, findings);
+            methods::check(written, &route, findings);
             webhooks::check(webhooks, written, &route, findings);
             loops(server, written, &route, findings);
             made.push((written, route));

@@ -53,6 +53,11 @@ impl Pattern {
         }
     }
 
+    /// The methods that it is for; none: every one.
+    pub fn methods(&self) -> &[Method] {
+        &self.methods
+    }
+
     /// Whether a request with this method, host (without port, lower case) and path is meant.
     pub fn matches(&self, method: &Method, host: &str, path: &str) -> bool {
         (self.methods.is_empty() || self.methods.contains(method))
