@@ -225,6 +225,13 @@ async fn an_answer_that_promised_more_keeps_its_connection_across_the_cut() {
     client.read_until(&mut response, 5).await;
     replace(&app.home).await;
     started(&app.child, 2).await;
+    // The new process is ready before the cut, and only what an answer is on is kept across it.
+    until("the old process to relay on", || {
+        app.child
+            .stderr()
+            .contains("replaced; what is relayed here goes on")
+    })
+    .await;
     gate.fire();
     client.finish(&mut response).await;
     assert_eq!(response.text(), "half half ");

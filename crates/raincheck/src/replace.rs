@@ -8,6 +8,7 @@
 
 pub mod channel;
 pub mod notify;
+pub mod passage;
 pub mod predecessor;
 pub mod successor;
 

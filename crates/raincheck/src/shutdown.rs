@@ -116,6 +116,7 @@ impl Gateway {
             () = drain_all(servers(), Duration::MAX) => {}
             () = signals.next() => drain_all(servers(), LAST_CALL).await,
         }
+        self.passage.passed().await;
         tracing::info!("the last exchange of the replaced process is over");
     }
 

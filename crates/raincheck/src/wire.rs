@@ -28,6 +28,7 @@ use raincheck_telemetry::{Metrics, StoreMetrics};
 use raincheck_upstreams::Upstreams;
 
 use crate::listeners::{Bounds, Listeners, Role, ServeRole, Starts, trusted};
+use crate::replace::passage::Passage;
 
 /// A gateway that runs.
 pub struct Gateway {
@@ -37,6 +38,8 @@ pub struct Gateway {
     pub runner: Runner,
     /// The store.
     pub store: Arc<dyn Store>,
+    /// Connections that leave for a successor.
+    pub passage: Passage,
 }
 
 /// A store that is open, and what it counts.
@@ -104,6 +107,7 @@ pub fn start(
     };
     listeners.start(starts, &bounds)?;
     Ok(Gateway {
+        passage: Passage::default(),
         listeners,
         runner,
         store,

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -235,23 +235,12 @@ async fn cut(
     channel: &Arc<Channel>,
     patience: Duration,
 ) -> Result<(), raincheck_store::Error> {
-    let (given, gives) = std::sync::mpsc::channel::<(String, OwnedFd)>();
-    let through = Arc::clone(channel);
-    // Ends when the last connection of the old process has ended.
-    std::thread::spawn(move || {
-        while let Ok((listener, socket)) = gives.recv() {
-            let says = json!({ "kind": "connection", "listener": listener });
-            if let Err(error) = through.say(&says, Some(socket.as_fd())) {
-                tracing::debug!(%error, "a connection could not be passed on");
-            }
-        }
-    });
+    let way = gateway.passage.open(Arc::clone(channel));
     let hand_over = |secure: bool| {
         for one in served.iter().filter(|one| one.server.is_secure() == secure) {
-            let (given, name) = (given.clone(), one.name.clone());
-            one.server.hand_over(Heir::new(move |socket| {
-                _ = given.send((name.clone(), socket));
-            }));
+            let (way, name) = (way.clone(), one.name.clone());
+            let heir = Heir::new(move |socket| way.give(name.clone(), socket));
+            one.server.hand_over(heir);
         }
     };
     // TLS cannot be passed on: its clients get a moment for a last request, while that can still be
@@ -262,7 +251,7 @@ async fn cut(
         tokio::time::sleep(CLIENT_LAST_REQUEST_WAIT).await;
     }
     hand_over(false);
-    drop(given);
+    drop(way);
     tokio::time::sleep(NOTICE).await;
     let until = Instant::now() + PAUSE;
     gateway.runner.bequeath(PAUSE).await;
