@@ -12,8 +12,12 @@ pub struct Candidate {
 /// The server with the fewest requests in flight for its weight. `turn` is a number that grows by
 /// one with every choice: those that are equally busy get their turns by their weights. None: no
 /// server may be used.
-pub fn choose(servers: impl Iterator<Item = Candidate> + Clone, turn: u64) -> Option<usize> {
-    let usable = servers.enumerate().filter(|(_, server)| server.weight > 0);
+pub fn choose(servers: &[Candidate], turn: u64) -> Option<usize> {
+    let usable = servers
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|(_, server)| server.weight > 0);
     let idlest = usable.clone().map(|(_, server)| server);
     let idlest = idlest.reduce(|one, other| match busier(one, other) {
         true => other,
@@ -59,7 +63,7 @@ mod tests {
     }
 
     fn of(servers: &[Candidate], turn: u64) -> Option<usize> {
-        choose(servers.iter().copied(), turn)
+        choose(servers, turn)
     }
 
     /// How many of these requests each server gets if none of them ends.

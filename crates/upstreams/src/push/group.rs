@@ -220,22 +220,28 @@ impl Balancer {
     fn choose(&self, tried: &[usize]) -> Option<(usize, &Arc<Server>)> {
         let turn = self.turn.fetch_add(1, Relaxed);
         let now = self.now();
-        let candidates = self.members().enumerate().map(|(index, (weight, server))| {
-            let share = match tried.contains(&index) {
-                true => 0,
-                false => server.share(weight, self.group.slow_start, now),
-            };
-            Candidate {
-                outstanding: server.outstanding(),
-                weight: share,
-            }
-        });
-        let index = choose(candidates, turn)?;
+        // Looked at once: others take and leave places meanwhile, and a choice that saw two states
+        // of the same servers may find none.
+        let candidates: Vec<_> = self
+            .members()
+            .enumerate()
+            .map(|(index, (weight, server))| {
+                let share = match tried.contains(&index) {
+                    true => 0,
+                    false => server.share(weight, self.group.slow_start, now),
+                };
+                Candidate {
+                    outstanding: server.outstanding(),
+                    weight: share,
+                }
+            })
+            .collect();
+        let index = choose(&candidates, turn)?;
         self.servers.get(index).map(|server| (index, server))
     }
 
     /// Each server with its weight.
-    fn members(&self) -> impl Iterator<Item = (u32, &Arc<Server>)> + Clone {
+    fn members(&self) -> impl Iterator<Item = (u32, &Arc<Server>)> {
         let weights = self.group.members.iter().map(|member| member.weight);
         weights.zip(&self.servers)
     }
