@@ -164,6 +164,40 @@ async fn a_broken_download_is_resumed_if_it_is_still_the_same() {
 }
 
 #[tokio::test]
+async fn a_result_that_if_match_does_not_name_is_412() {
+    let script = Script::new().respond("200 OK", &["etag: \"own\""], "0123456789");
+    let (app, backend, path) = finished(script).await;
+    for place in [path.clone(), format!("{path}?follow")] {
+        for (tags, status) in [
+            ("\"own\"", 206),
+            ("\"other\", \"own\"", 206),
+            ("*", 206),
+            ("\"other\"", 412),
+            ("W/\"own\"", 412),
+            ("own", 412),
+            ("", 412),
+        ] {
+            let asked = app.request("GET", &place).header("range", "bytes=2-3");
+            let response = asked.header("if-match", tags).send().await;
+            match status {
+                412 => {
+                    expect::problem(&response, 412, "precondition-failed");
+                }
+                _ => assert_eq!(response.expect(206).text(), "23", "{tags}"),
+            }
+        }
+    }
+    // It is looked at before `If-None-Match`, and not at all where the answer is no success.
+    let both = app.request("GET", &path).header("if-match", "\"other\"");
+    let both = both.header("if-none-match", "\"own\"").send().await;
+    expect::problem(&both, 412, "precondition-failed");
+    assert_eq!(backend.count(), 1);
+    let (app, _backend, path) = finished(Script::new().respond("404 Not Found", &[], "no")).await;
+    let asked = app.request("GET", &path).header("if-match", "\"other\"");
+    assert_eq!(asked.send().await.expect(404).text(), "no");
+}
+
+#[tokio::test]
 async fn the_backends_own_etag_is_kept() {
     let (app, _backend, path) =
         finished(Script::new().respond("200 OK", &["etag: \"own\""], "0123456789")).await;

@@ -67,5 +67,6 @@ fn text(code: ProblemCode) -> &'static str {
         ProblemCode::UpgradeRequired => include_str!("../../../docs/problems/RC0038.md"),
         ProblemCode::CallbackRefused => include_str!("../../../docs/problems/RC0039.md"),
         ProblemCode::DeliveryNotFound => include_str!("../../../docs/problems/RC0040.md"),
+        ProblemCode::PreconditionFailed => include_str!("../../../docs/problems/RC0041.md"),
     }
 }

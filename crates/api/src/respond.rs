@@ -3,6 +3,7 @@
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Response};
 use raincheck_core::job::Job;
+use raincheck_core::problem::{Problem, ProblemCode};
 use raincheck_exchange::{Payload, answer};
 use raincheck_runner::{Runner, status};
 
@@ -37,4 +38,22 @@ pub(crate) fn none_match(headers: &HeaderMap, tag: &str) -> bool {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .any(|list| list.trim() == "*" || list.split(',').any(|own| strong(own) == strong(tag)))
+}
+
+/// An `If-Match` that does not name this tag, as a problem (RFC 9110 section 13.1.1: strong
+/// comparison). Whoever assembles a result from parts asks so that no part is of another run.
+pub(crate) fn check_match(headers: &HeaderMap, tag: &str) -> Result<(), Problem> {
+    if !headers.contains_key(header::IF_MATCH) {
+        return Ok(());
+    }
+    let names = |list: &str| {
+        let strong = !tag.starts_with("W/");
+        list.trim() == "*" || strong && list.split(',').any(|own| own.trim() == tag)
+    };
+    let lists = headers.get_all(header::IF_MATCH).iter();
+    if lists.filter_map(|value| value.to_str().ok()).any(names) {
+        return Ok(());
+    }
+    let detail = format!("the result is {tag}");
+    Err(Problem::new(ProblemCode::PreconditionFailed, detail))
 }

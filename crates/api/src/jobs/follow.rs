@@ -112,6 +112,7 @@ async fn growing<B>(
     };
     let asked = request.headers();
     let tag = source.validator(head);
+    respond::check_match(asked, &tag).map_err(|problem| problem.about(job.id()))?;
     if respond::none_match(asked, &tag) {
         let mut response = crate::empty(StatusCode::NOT_MODIFIED);
         respond::set(&mut response, header::ETAG, &tag);

@@ -137,6 +137,7 @@ pub(super) async fn replayed(
     if stored.head.status != 200 {
         return Ok(about(whole(reader), job));
     }
+    respond::check_match(asked, &tag).map_err(|problem| problem.about(job.id()))?;
     if respond::none_match(asked, &tag) {
         let mut response = crate::empty(StatusCode::NOT_MODIFIED);
         respond::set(&mut response, header::ETAG, &tag);

@@ -4,7 +4,7 @@ use raincheck_core::problem::ProblemCode as P;
 use serde_json::{Value, json};
 
 use super::operation::{Answer, Operation, reference};
-use super::parameter::{follow, hop, if_none_match, last_event_id, range, wait};
+use super::parameter::{follow, hop, if_match, if_none_match, last_event_id, range, wait};
 use super::schemas::{example, example_deliveries};
 use crate::paths::Resource;
 
@@ -117,7 +117,13 @@ fn result() -> Operation {
     Operation::new("getResult", TAG, "The response")
         .about(about)
         .parameters(wait())
-        .parameters([follow(), hop(), if_none_match(), last_event_id()])
+        .parameters([
+            follow(),
+            hop(),
+            if_match(),
+            if_none_match(),
+            last_event_id(),
+        ])
         .parameters(range())
         .answers(
             "204",
@@ -140,7 +146,8 @@ fn result() -> Operation {
         .answers("502", page())
         .answers("504", page())
         .answers("default", id(any.anything()))
-        .fails(&[P::JobNotFound, P::InvalidParameter, P::RangeNotSatisfiable])
+        .fails(&[P::JobNotFound, P::InvalidParameter])
+        .fails(&[P::PreconditionFailed, P::RangeNotSatisfiable])
         .fails(&ENDS)
 }
 

@@ -101,6 +101,12 @@ pub(super) fn if_none_match() -> Value {
     field("If-None-Match", about, "\"2.1\"")
 }
 
+/// The tag of what must not have changed.
+pub(super) fn if_match() -> Value {
+    let about = "The tag of the result that is meant; another one is answered with 412.";
+    field("If-Match", about, "\"a-tag\"")
+}
+
 /// Where a stream of events continues.
 pub(super) fn last_event_id() -> Value {
     let about = "The id of the last event that was seen; the stream continues behind it.";

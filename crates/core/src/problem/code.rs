@@ -48,6 +48,7 @@ pub enum ProblemCode {
     UpgradeRequired = 38,
     CallbackRefused = 39,
     DeliveryNotFound = 40,
+    PreconditionFailed = 41,
 }
 
 /// Whether the backend may have done something because of the request that got this problem.
@@ -63,7 +64,7 @@ use ProblemCode as P;
 
 impl ProblemCode {
     /// Every code, in numeric order.
-    pub const ALL: [P; 40] = [
+    pub const ALL: [P; 41] = [
         P::RouteNotFound,
         P::MalformedRequest,
         P::RequestTooLarge,
@@ -104,6 +105,7 @@ impl ProblemCode {
         P::UpgradeRequired,
         P::CallbackRefused,
         P::DeliveryNotFound,
+        P::PreconditionFailed,
     ];
 
     /// The number that is stored. Never reused.
@@ -131,6 +133,7 @@ impl ProblemCode {
             P::JobCancelled | P::JobExpired => 410,
             P::RequestTooLarge => 413,
             P::TargetTooLong => 414,
+            P::PreconditionFailed => 412,
             P::RangeNotSatisfiable => 416,
             P::IdempotencyKeyReused | P::CallbackRefused => 422,
             P::UpgradeRequired => 426,
@@ -193,7 +196,8 @@ impl ProblemCode {
             | P::AccessDenied
             | P::UpgradeRequired
             | P::CallbackRefused
-            | P::DeliveryNotFound => false,
+            | P::DeliveryNotFound
+            | P::PreconditionFailed => false,
         }
     }
 
@@ -239,7 +243,8 @@ impl ProblemCode {
             | P::AccessDenied
             | P::UpgradeRequired
             | P::CallbackRefused
-            | P::DeliveryNotFound => SideEffects::None,
+            | P::DeliveryNotFound
+            | P::PreconditionFailed => SideEffects::None,
         }
     }
 
@@ -278,6 +283,7 @@ impl ProblemCode {
             P::UpgradeRequired => "This address speaks another protocol",
             P::CallbackRefused => "The callback URL is not accepted",
             P::DeliveryNotFound => "The job has no such delivery",
+            P::PreconditionFailed => "The result is not the one that If-Match names",
             P::RetriesExhausted => "The last allowed attempt was answered with an error",
             P::ConfigInvalid => "The config has a mistake, and nothing was changed",
             P::RateLimited => "This client sends more than it may",
@@ -332,6 +338,7 @@ impl ProblemCode {
             P::UpgradeRequired => "upgrade-required",
             P::CallbackRefused => "callback-refused",
             P::DeliveryNotFound => "delivery-not-found",
+            P::PreconditionFailed => "precondition-failed",
         }
     }
 
