@@ -5,6 +5,8 @@
 mod clients;
 #[path = "follow/routes.rs"]
 mod routes;
+#[path = "follow/states.rs"]
+mod states;
 
 use raincheck_e2e::request::Request;
 use raincheck_e2e::{
