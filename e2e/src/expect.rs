@@ -16,6 +16,8 @@ pub mod exit {
     pub const JOB_FAILED: i32 = 2;
     /// The job that was waited for was cancelled.
     pub const JOB_CANCELLED: i32 = 3;
+    /// The job's deadline passed while it waited in the queue.
+    pub const JOB_EXPIRED: i32 = 4;
     /// There is no such job.
     pub const JOB_NOT_FOUND: i32 = 5;
     /// The job had not ended when the time to wait was over.

@@ -304,3 +304,30 @@ async fn a_reader_that_comes_again_goes_on_where_it_was() {
     expect::problem(&again().send().await, 404, "job-not-found");
     assert_eq!(backend.count(), 1);
 }
+
+#[tokio::test]
+async fn a_proxy_that_compresses_passes_each_byte_on() {
+    let all = "gzip_types *; gzip_min_length 0; gzip_proxied any; proxy_http_version 1.1;";
+    for filler in ["json-whitespace", "sse"] {
+        let answer = Event::new("answer");
+        let (app, _backend) = keeping(filler, &answer).await;
+        let url = format!("http://{}", app.addr());
+        let nginx = Nginx::in_front_of(&url, all).await;
+        let mut client = Request::new(nginx.addr(), "POST", "/report")
+            .header("accept-encoding", "gzip")
+            .body("x")
+            .begin()
+            .await;
+        let mut response = kept(&mut client, "POST").await;
+        let coding = response.header("content-encoding");
+        assert_eq!(coding.as_deref(), Some("gzip"), "{filler}");
+        // They come while the job runs: what compresses keeps nothing back.
+        for _ in 0..4 {
+            let piece = client.piece(&mut response).await;
+            assert!(matches!(piece, Piece::Data(_)), "{filler}: {piece:?}");
+        }
+        answer.fire();
+        client.finish(&mut response).await;
+        assert!(response.is_whole(), "{filler}");
+    }
+}

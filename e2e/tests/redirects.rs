@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use raincheck_e2e::nginx::Nginx;
 use raincheck_e2e::{Backend, Config, Event, Must, Raincheck, Response, Script, expect, within};
 
 /// A gateway whose clients are redirected after a second, in front of a backend that answers when
@@ -197,6 +198,42 @@ async fn unmodified_clients_get_the_response() {
             !printed.contains(" 0"),
             "{name} was not redirected: {printed}"
         );
+    }
+    assert_eq!(backend.count(), sent, "nobody sent its request again");
+}
+
+#[tokio::test]
+async fn an_edge_that_cuts_sooner_than_the_work_ends_is_outlived() {
+    let answer = Event::new("answer");
+    let script = Script::new()
+        .wait(&answer)
+        .respond("201 Created", &[], "the report");
+    let backend = Backend::always(script).await;
+    let config = Config::auto(&backend.url())
+        .with("hold = \"1s\"")
+        .with("on_hold = \"redirect\"");
+    let app = Raincheck::start(&config).await;
+    let url = format!("http://{}", app.addr());
+    // Each redirect is there long before the edge would cut.
+    let nginx = Nginx::in_front_of(&url, "proxy_read_timeout 3s;").await;
+    let url = format!("{}/report", nginx.url);
+    let running: Vec<_> = clients(&url)
+        .into_iter()
+        .map(|(name, command)| (name, tokio::spawn(run(command))))
+        .collect();
+    backend.wait_for(running.len()).await;
+    // Four waits of a second are more than the edge allows.
+    let mut next = location(&app.post("/report", "order 7").await);
+    for _ in 0..3 {
+        next = location(&app.get(&next).await);
+    }
+    let sent = running.len() + 1;
+    answer.fire();
+    for (name, client) in running {
+        let printed = client.await.must(name).replace('\n', " ");
+        for word in ["201", "the report"] {
+            assert!(printed.contains(word), "{name}: {printed}");
+        }
     }
     assert_eq!(backend.count(), sent, "nobody sent its request again");
 }

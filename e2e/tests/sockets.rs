@@ -141,6 +141,57 @@ async fn messages_that_nobody_should_send_leave_the_socket_open() {
 }
 
 #[tokio::test]
+async fn frames_that_break_the_rules_are_answered_as_the_rules_say() {
+    let answer = Event::new("answer");
+    let (app, _backend) = running(&answer).await;
+    let id = app.submit("/report", "").await.id;
+    let (host, path) = (app.addr().to_string(), format!("/jobs/{id}/events"));
+    let mut command = Command::new(process::python());
+    let args = [host.as_str(), &path, &id];
+    command.current_dir(clients()).arg("frames.py").args(args);
+    let client = Child::spawn(command);
+    client.line_with("cases ").await;
+    let said = client.stdout();
+    assert!(said.trim_end().ends_with(" done"), "{said}");
+    // The gateway has taken no harm, and lets nobody out who was in order.
+    let still = python(&[&one(&app, &id)]);
+    still.line_with("\"processing\"").await;
+    answer.fire();
+    still.line_with("closed: 1000").await;
+}
+
+#[tokio::test]
+async fn both_sockets_over_http_2() {
+    let answer = Event::new("answer");
+    let (app, backend) = running(&answer).await;
+    let id = app.submit("/report", "").await.id;
+    backend.wait_for(1).await;
+    let subscribe = json!({ "subscribe": [id] }).to_string();
+    let of_one = node(&["h2", &one(&app, &id)]);
+    let of_many = node(&["h2", &many(&app), &subscribe]);
+    for client in [&of_one, &of_many] {
+        client.line_with("allowed: true").await;
+        client.line_with("answered: 200").await;
+        client.line_with("\"processing\"").await;
+        client.line_with("pong: still there").await;
+    }
+    answer.fire();
+    for client in [&of_one, &of_many] {
+        client.line_with("\"succeeded\"").await;
+    }
+    of_one.line_with("closed: 1000").await;
+    of_one.line_with("ended").await;
+    let strange = node(&["h2", &many(&app), "no json"]);
+    strange.line_with("\"invalid-parameter\"").await;
+    strange.line_with("pong: still there").await;
+    let nobody = node(&["h2", &one(&app, "01997f6c-0000-7000-8000-000000000000")]);
+    nobody.line_with("answered: 404").await;
+    app.terminate();
+    of_many.line_with("closed: 1001").await;
+    of_many.line_with("ended").await;
+}
+
+#[tokio::test]
 async fn a_stop_closes_with_going_away() {
     let answer = Event::new("answer");
     let (app, _backend) = running(&answer).await;

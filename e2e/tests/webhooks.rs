@@ -1,5 +1,7 @@
 //! Webhooks: callers are told of their jobs' ends, at least once, signed, and nowhere else.
 
+#[path = "webhooks/keys.rs"]
+mod keys;
 #[path = "webhooks/signatures.rs"]
 mod signatures;
 #[path = "webhooks/urls.rs"]

@@ -2,11 +2,13 @@
 //!
 //! * [`message`]: what is sent;
 //! * [`desk`]: who waits to be told, by receiver, so that one that hangs keeps nobody else;
-//! * [`tell`]: the loop that finds what is due, and one try from the desk to the store.
+//! * [`tell`]: the loop that finds what is due, and one try from the desk to the store;
+//! * [`untold`]: what waits where there is nothing to tell it with.
 
 mod desk;
 mod message;
 mod tell;
+pub(crate) mod untold;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -178,12 +178,16 @@ impl Runner {
         shared.loops.spawn(dispatch::run(Arc::clone(&shared)));
         shared.loops.spawn(sweep::run(Arc::clone(&shared)));
         shared.loops.spawn(rescue::run(Arc::clone(&shared)));
-        if let Some(telling) = &shared.telling {
-            let telling = Arc::clone(telling);
-            shared
+        match &shared.telling {
+            Some(telling) => {
+                let telling = Arc::clone(telling);
+                let telling = callback::run(Arc::clone(&shared), telling);
+                shared.loops.spawn(telling)
+            }
+            None => shared
                 .loops
-                .spawn(callback::run(Arc::clone(&shared), telling));
-        }
+                .spawn(callback::untold::run(Arc::clone(&shared))),
+        };
         Self { shared }
     }
 

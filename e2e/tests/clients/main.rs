@@ -3,6 +3,7 @@
 
 mod browser;
 mod driver;
+mod ends;
 mod relay;
 
 use driver::{Driver, Kind};

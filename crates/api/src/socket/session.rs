@@ -69,7 +69,9 @@ struct Open {
 enum End {
     /// With this word.
     Close(CloseCode, &'static str),
-    /// The client has closed, or cannot be reached.
+    /// The client has closed; the codec has its answer ready.
+    Closed,
+    /// The client cannot be reached.
     Gone,
 }
 
@@ -158,11 +160,9 @@ impl Open {
             }
             Some(Ok(Message::Binary(_))) => vec![orders::binary()],
             // The codec has its answer ready, which goes out with the next look at the socket.
-            Some(Ok(
-                Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_),
-            )) => {
-                return Ok(());
-            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => return Ok(()),
+            // Nothing may be told any more: it would come in the place of the answer.
+            Some(Ok(Message::Close(_))) => return Err(End::Closed),
             Some(Err(error)) => return Err(broken(&error)),
             None => return Err(End::Gone),
         };
@@ -339,15 +339,16 @@ impl Open {
 
     /// Says goodbye and waits a moment for the client's.
     async fn finish(mut self, end: End) {
-        let End::Close(code, reason) = end else {
-            return;
-        };
-        let frame = CloseFrame {
-            code,
-            reason: reason.into(),
+        let frame = match end {
+            End::Close(code, reason) => Some(CloseFrame {
+                code,
+                reason: reason.into(),
+            }),
+            End::Closed => None,
+            End::Gone => return,
         };
         let goodbye = async {
-            if self.socket.close(Some(frame)).await.is_err() {
+            if frame.is_some() && self.socket.close(frame).await.is_err() {
                 return;
             }
             while let Some(Ok(_)) = self.socket.next().await {}

@@ -1,6 +1,7 @@
 //! Keeps a socket whole whose client sends too large a message: of a frame that goes beyond the
 //! bound only a mark is passed on, [`CUT`], so that the codec behind stays in step and never holds
-//! more than the bound.
+//! more than the bound. Where the message was cut within a character, the mark ends that first: the
+//! codec would take half a character for a client that breaks the protocol.
 
 use std::io::{self, Cursor};
 use std::pin::Pin;
@@ -22,6 +23,8 @@ pub(super) struct Sieve<T> {
     most: u64,
     /// Bytes of the message that the frames so far belong to.
     message: u64,
+    /// The last of them that were passed on.
+    tail: Tail,
     header: Piece,
     /// What is to be passed on before anything else is read.
     ready: Piece,
@@ -31,12 +34,60 @@ pub(super) struct Sieve<T> {
 enum State {
     /// The next bytes are a frame's header.
     Header,
-    /// So many of the payload are passed on.
-    Pass(u64),
+    /// So many of the payload are passed on, which may belong to a message.
+    Pass(u64, Option<Masked>),
     /// So many of the payload are left out.
     Drop(u64),
     /// What follows is no WebSocket, as whoever reads it will say.
     Broken,
+}
+
+/// A mask, and how many bytes it has covered.
+#[derive(Clone, Copy)]
+struct Masked {
+    mask: [u8; 4],
+    at: u64,
+}
+
+impl Masked {
+    fn new(mask: Option<[u8; 4]>) -> Self {
+        Self {
+            mask: mask.unwrap_or_default(),
+            at: 0,
+        }
+    }
+
+    /// The next byte, masked or unmasked.
+    fn next(&mut self, byte: u8) -> u8 {
+        let index = usize::try_from(self.at % 4).unwrap_or_default();
+        self.at += 1;
+        byte ^ self.mask.get(index).copied().unwrap_or_default()
+    }
+}
+
+/// The last bytes of a text.
+#[derive(Clone, Copy, Default)]
+struct Tail([u8; 3]);
+
+impl Tail {
+    fn push(&mut self, byte: u8) {
+        let [_, before, last] = self.0;
+        self.0 = [before, last, byte];
+    }
+
+    /// What ends a character that has begun (RFC 3629 section 4).
+    fn missing(self) -> &'static [u8] {
+        match self.0 {
+            [_, _, 0xf0] => &[0x90, 0x80, 0x80],
+            [_, _, 0xf1..=0xf4] => &[0x80, 0x80, 0x80],
+            [_, _, 0xe0] => &[0xa0, 0x80],
+            [_, _, 0xe1..=0xef] | [_, 0xf0..=0xf4, 0x80..=0xbf] => &[0x80, 0x80],
+            [_, _, 0xc2..=0xdf]
+            | [_, 0xe0..=0xef, 0x80..=0xbf]
+            | [0xf0..=0xf4, 0x80..=0xbf, 0x80..=0xbf] => &[0x80],
+            _ => &[],
+        }
+    }
 }
 
 /// A few bytes.
@@ -70,6 +121,7 @@ impl<T> Sieve<T> {
             io,
             most: most as u64,
             message: 0,
+            tail: Tail::default(),
             header: Piece::default(),
             ready: Piece::default(),
             state: State::Header,
@@ -89,28 +141,44 @@ impl<T> Sieve<T> {
             self.state = State::Broken;
             return 0;
         };
+        let mut masked = None;
         if let OpCode::Data(kind) = header.opcode {
-            let before = if kind == Data::Continue {
-                self.message
-            } else {
-                0
-            };
-            self.message = before.saturating_add(len);
+            if kind != Data::Continue {
+                (self.message, self.tail) = (0, Tail::default());
+            }
+            self.message = self.message.saturating_add(len);
             if self.message > self.most {
-                let mark = header.mask.map_or(0, |mask| mask[0]) ^ (CUT as u8);
-                let mut short = Vec::with_capacity(HEADER + 1);
-                // Writing to a vector does not fail.
-                _ = header.format(1, &mut short);
-                short.push(mark);
-                self.ready.set(&short);
-                self.header = Piece::default();
+                self.mark(&header);
                 self.state = State::Drop(len);
                 return 0;
             }
+            masked = Some(Masked::new(header.mask));
         }
         self.ready = std::mem::take(&mut self.header);
-        self.state = State::Pass(len);
+        self.state = State::Pass(len, masked);
         0
+    }
+
+    /// Puts the mark in the place of a frame's payload.
+    fn mark(&mut self, header: &FrameHeader) {
+        let missing = std::mem::take(&mut self.tail).missing();
+        let mut masked = Masked::new(header.mask);
+        let mut short = Vec::with_capacity(HEADER);
+        // Writing to a vector does not fail.
+        _ = header.format(missing.len() as u64 + 1, &mut short);
+        let payload = missing.iter().copied().chain([CUT as u8]);
+        short.extend(payload.map(|byte| masked.next(byte)));
+        self.ready.set(&short);
+        self.header = Piece::default();
+    }
+
+    /// Notes what a text ends with so far.
+    fn note(&mut self, passed: &[u8], mut masked: Masked) -> Masked {
+        for byte in passed {
+            let byte = masked.next(*byte);
+            self.tail.push(byte);
+        }
+        masked
     }
 }
 
@@ -152,13 +220,16 @@ impl<T: AsyncRead + Unpin> AsyncRead for Sieve<T> {
             }
             match this.state {
                 State::Broken => return Pin::new(&mut this.io).poll_read(cx, buf),
-                State::Pass(0) | State::Drop(0) => this.state = State::Header,
-                State::Pass(left) => {
+                State::Pass(0, _) | State::Drop(0) => this.state = State::Header,
+                State::Pass(left, masked) => {
                     let most = usize::try_from(left).unwrap_or(usize::MAX);
                     let most = most.min(buf.remaining());
                     let len = ready!(this.poll_some(cx, buf.initialize_unfilled_to(most)))?;
                     buf.advance(len);
-                    this.state = State::Pass(left - len as u64);
+                    let from = buf.filled().len() - len;
+                    let passed = buf.filled().get(from..).unwrap_or_default();
+                    let masked = masked.map(|masked| this.note(passed, masked));
+                    this.state = State::Pass(left - len as u64, masked);
                     return Poll::Ready(Ok(()));
                 }
                 State::Drop(left) => {

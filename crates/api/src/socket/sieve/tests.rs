@@ -117,6 +117,58 @@ async fn what_goes_beyond_is_a_mark_and_the_next_is_whole() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_cut_within_a_character_is_still_text() {
+    for character in ["é", "ࠀ", "힣", "€", "𐀀", "😀", "\u{10ffff}"] {
+        for len in 0..=character.len() {
+            // The rest of the character comes with a frame that goes beyond.
+            let begun = ["x".repeat(700).as_bytes(), &character.as_bytes()[..len]].concat();
+            let rest = [&character.as_bytes()[len..], &[b'y'; 400]].concat();
+            let parts = [
+                frame(0x01, &begun),
+                frame(0x89, b"\xf0ping"),
+                frame(0x00, &rest),
+                frame(0x80, b"end"),
+                frame(0x81, b"{}"),
+            ];
+            let out = sifted(&parts.concat()).await;
+            let text = texts(&out);
+            assert_eq!(text.len(), 2, "{character} {len}");
+            let first = std::str::from_utf8(&text[0]).unwrap();
+            assert!(first.starts_with(&"x".repeat(700)) && first.ends_with('\0'));
+            assert_eq!(text[1], b"{}");
+        }
+    }
+}
+
+/// The messages in frames of fewer than 64 KiB, without pings.
+fn texts(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut texts = vec![];
+    while let [first, second, rest @ ..] = bytes {
+        let short = usize::from(second & 0x7f);
+        let (len, rest) = match short {
+            126 => (
+                usize::from(u16::from_be_bytes([rest[0], rest[1]])),
+                &rest[2..],
+            ),
+            len => (len, rest),
+        };
+        let (mask, rest) = rest.split_at(4);
+        let payload = rest[..len].iter().zip(mask.iter().cycle());
+        let payload = payload.map(|(byte, mask)| byte ^ mask);
+        match first & 0x0f {
+            9 => {}
+            0 => texts
+                .last_mut()
+                .map(|text: &mut Vec<u8>| text.extend(payload))
+                .unwrap(),
+            _ => texts.push(payload.collect()),
+        }
+        bytes = &rest[len..];
+    }
+    texts
+}
+
+#[tokio::test]
 async fn a_length_beyond_everything_is_not_believed() {
     let mut bytes = vec![0x81, 0xff];
     bytes.extend_from_slice(&u64::MAX.to_be_bytes());
