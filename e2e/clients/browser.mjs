@@ -21,10 +21,15 @@ try {
     const response = await fetch(`${gateway}/work`, {
       method: "POST", body: "x",
       idempotencyKey: task === "key" || task === "held" || undefined,
-      remember: task === "key" ? undefined : "work",
+      remember: task === "key" || task === "cut" ? undefined : "work",
       onTicket: ({ id }) => window.say("ticket", id),
       onProgress: (job) => window.say("progress", job.status),
     });
+    if (task === "cut") {
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      const sum = bytes.reduce((sum, byte) => (Math.imul(sum, 31) + byte) >>> 0, 0);
+      return { status: response.status, type: response.type, length: bytes.length, sum };
+    }
     return {
       status: response.status, text: await response.text(), type: response.type,
       job: response.headers.get("raincheck-job-id"),
@@ -32,7 +37,7 @@ try {
     };
   }, [gateway, task]);
   await page.goto(page_);
-  if (task !== "key") {
+  if (task !== "key" && task !== "cut") {
     ask().catch(() => {});
     if (task === "held") while (!existsSync(seen)) await new Promise((done) => setTimeout(done, 20));
     else await page.waitForFunction(() => sessionStorage.getItem("raincheck:work:url"));

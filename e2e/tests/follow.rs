@@ -3,6 +3,8 @@
 
 #[path = "follow/clients.rs"]
 mod clients;
+#[path = "follow/forms.rs"]
+mod forms;
 #[path = "follow/routes.rs"]
 mod routes;
 #[path = "follow/states.rs"]

@@ -122,6 +122,15 @@ async fn a_head_request_shows_what_get_would() {
         }
     }
     assert_eq!(get.header("content-length").as_deref(), Some("4"));
+    // Only GET asks for a part, and only once.
+    for place in [path.clone(), format!("{path}?follow")] {
+        let part = app.request("HEAD", &place).header("range", "bytes=1-2");
+        let whole = part.send().await.expect(200);
+        assert_eq!(whole.header("content-length").as_deref(), Some("4"));
+        let twice = app.request("GET", &place).header("range", "bytes=0-1");
+        let twice = twice.header("range", "bytes=2-3").send().await;
+        assert_eq!(twice.expect(200).text(), "body");
+    }
     assert_eq!(get.header("accept-ranges").as_deref(), Some("bytes"));
     assert_eq!(backend.count(), 1);
 }

@@ -254,6 +254,9 @@ async fn a_handshake_that_is_none_is_a_problem() {
         .header("sec-websocket-version", "13")
         .header("sec-websocket-key", "short");
     expect::problem(&short.send().await, 400, "malformed-request");
+    let two = handshake(&app, "/_raincheck/events");
+    let two = two.header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    expect::problem(&two.send().await, 400, "malformed-request");
     let nobody = "/jobs/01997f6c-0000-7000-8000-000000000000/events";
     let none = handshake(&app, nobody).send().await;
     expect::problem(&none, 404, "job-not-found");

@@ -99,7 +99,11 @@ fn accept(headers: &HeaderMap) -> Result<HeaderValue, Problem> {
         let detail = "Sec-WebSocket-Key must be 16 bytes in base64";
         Problem::new(ProblemCode::MalformedRequest, detail)
     };
-    let key = headers.get(SEC_WEBSOCKET_KEY).ok_or_else(malformed)?;
+    let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
+    let key = keys.next().ok_or_else(malformed)?;
+    if keys.next().is_some() {
+        return Err(malformed());
+    }
     let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let digits = key.as_bytes().strip_suffix(b"==").ok_or_else(malformed)?;
     if digits.len() != 22 || !digits.iter().all(base64) {

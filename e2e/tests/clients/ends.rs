@@ -74,16 +74,21 @@ async fn each_end_is_told_to_clients_and_by_exit_codes() {
     app.restart().await;
     app.finished(&lost).await;
     ended("interrupted", &lost, 502, true, exit::JOB_FAILED);
-    for end in &all {
-        look(&app, end).await;
+    let looking: Vec<_> = all.iter().map(|end| (end, asked(&app, end))).collect();
+    for (end, clients) in looking {
+        look(&app, end, clients).await;
     }
 }
 
-async fn look(app: &Raincheck, end: &Ended) {
+/// Both clients, asking for the response.
+fn asked(app: &Raincheck, end: &Ended) -> [Driver; 2] {
+    let place = format!("{}/jobs/{}", url(app), end.id);
+    BOTH.map(|kind| Driver::start(kind, &url(app), &json!({ "resume": place })))
+}
+
+async fn look(app: &Raincheck, end: &Ended, clients: [Driver; 2]) {
     let Ended { what, id, .. } = end;
-    let place = format!("{}/jobs/{id}", url(app));
-    for kind in BOTH {
-        let client = Driver::start(kind, &url(app), &json!({ "resume": place }));
+    for (kind, client) in BOTH.iter().zip(clients) {
         let response = client.says("response").await;
         let error = if end.gateways {
             json!("gateway")

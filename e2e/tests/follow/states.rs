@@ -1,208 +1,12 @@
 //! Who joins a job's response: in every state that a job can be in, with every way to say from
-//! where. What each of them gets is worked out here a second time, from the document alone.
+//! where.
 
 use std::net::TcpListener;
 
 use raincheck_e2e::{Backend, Config, End, Event, Must, Raincheck, Response, Script, expect};
 
+use super::forms::{ALL, FORMS, Form, Gets, HALF, KINDS, Kind, Now, expected, marked, tag};
 use super::{OPEN, Reading, chunk, follow};
-
-/// Three events of nine bytes.
-const ALL: &str = "data: a\n\ndata: b\n\ndata: c\n\n";
-/// What is there in the middle of the body.
-const HALF: u64 = 18;
-/// Where one goes on who has one event.
-const SEEN: u64 = 9;
-
-/// What a response is to those who join it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
-    Text,
-    Events,
-    /// Events that nobody here can look into.
-    Coded,
-}
-
-const KINDS: [Kind; 3] = [Kind::Text, Kind::Events, Kind::Coded];
-
-impl Kind {
-    fn head(self) -> String {
-        let fields = match self {
-            Self::Text => "content-type: text/plain",
-            Self::Events => "content-type: text/event-stream",
-            Self::Coded => "content-type: text/event-stream\r\ncontent-encoding: gzip",
-        };
-        format!("HTTP/1.1 200 OK\r\n{fields}\r\ntransfer-encoding: chunked\r\n\r\n")
-    }
-
-    fn path(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Events => "events",
-            Self::Coded => "coded",
-        }
-    }
-
-    fn of(path: &str) -> Self {
-        let named = |kind: &&Self| path.ends_with(kind.path());
-        *KINDS.iter().find(named).must("a kind in the path")
-    }
-}
-
-/// How a client says what it has.
-#[derive(Clone, Copy, Debug)]
-enum Form {
-    Plain,
-    Range(u64),
-    RangeOfThis(u64),
-    RangeOfAnother(u64),
-    Lines,
-    Reader,
-    /// The last event of this run ended there.
-    After(u64),
-    /// A last event of another run, of another job, of nobody.
-    AfterOtherRun,
-    AfterOtherJob,
-    AfterNonsense,
-    AfterNothing,
-}
-
-const FORMS: [Form; 15] = [
-    Form::Plain,
-    Form::Range(0),
-    Form::Range(SEEN),
-    Form::Range(99),
-    Form::RangeOfThis(SEEN),
-    Form::RangeOfThis(99),
-    Form::RangeOfAnother(SEEN),
-    Form::Lines,
-    Form::Reader,
-    Form::After(SEEN),
-    Form::After(SEEN + 1),
-    Form::AfterOtherRun,
-    Form::AfterOtherJob,
-    Form::AfterNonsense,
-    Form::AfterNothing,
-];
-
-impl Form {
-    fn fields(self, id: &str, run: u64) -> Vec<(&'static str, String)> {
-        let range = |from: u64| ("range", format!("bytes={from}-"));
-        let last = |text: String| vec![("last-event-id", text)];
-        let other = "01997f6c-0000-7000-8000-000000000000";
-        match self {
-            Self::Plain => vec![],
-            Self::Range(from) => vec![range(from)],
-            Self::RangeOfThis(from) => vec![range(from), ("if-range", tag(id, run))],
-            Self::RangeOfAnother(from) => vec![range(from), ("if-range", tag(id, run + 1))],
-            Self::Lines => vec![("range", "lines=1-".to_owned())],
-            Self::Reader => vec![("accept", "text/event-stream".to_owned())],
-            Self::After(at) => last(format!("rc.{id}.{run}.{at}")),
-            Self::AfterOtherRun => last(format!("rc.{id}.{}.{SEEN}", run + 1)),
-            Self::AfterOtherJob => last(format!("rc.{other}.{run}.{SEEN}")),
-            Self::AfterNonsense => last("rc.what?".to_owned()),
-            Self::AfterNothing => last(String::new()),
-        }
-    }
-
-    fn reads_events(self) -> bool {
-        match self {
-            Self::Reader
-            | Self::After(_)
-            | Self::AfterOtherRun
-            | Self::AfterOtherJob
-            | Self::AfterNonsense
-            | Self::AfterNothing => true,
-            Self::Plain | Self::Lines => false,
-            Self::Range(_) | Self::RangeOfThis(_) | Self::RangeOfAnother(_) => false,
-        }
-    }
-}
-
-fn tag(id: &str, run: u64) -> String {
-    format!("\"{id}-{run}\"")
-}
-
-/// How a job stands for those who join.
-#[derive(Clone, Copy, Debug)]
-enum Now {
-    /// There is no head yet.
-    Unbegun,
-    /// A run's response has come to this byte.
-    Growing(u64),
-    /// It is whole.
-    Whole,
-    /// There is a response that is not 200, with this body.
-    Status(u16, &'static str),
-    /// There will be none.
-    Problem(u16, &'static str),
-}
-
-/// What they get.
-#[derive(Debug, PartialEq)]
-enum Gets {
-    /// This status, and the response from this byte on.
-    Bytes(u16, u64),
-    /// Events with ids from this byte on.
-    Marked(u64),
-    /// 416 with so many bytes that are there.
-    Beyond(u64),
-    /// What tells a reader of events to come again.
-    Again,
-    Ticket,
-    Answer(u16, &'static str),
-    Problem(u16, &'static str),
-}
-
-/// The document once more.
-fn expected(form: Form, kind: Kind, run: u64, now: Now) -> Gets {
-    let there = match now {
-        Now::Problem(status, code) => return Gets::Problem(status, code),
-        Now::Status(status, body) => return Gets::Answer(status, body),
-        Now::Unbegun if form.reads_events() => return Gets::Again,
-        Now::Unbegun => return Gets::Ticket,
-        Now::Growing(there) => there,
-        Now::Whole => ALL.len() as u64,
-    };
-    let whole = match kind {
-        Kind::Events if form.reads_events() => Gets::Marked(0),
-        _ => Gets::Bytes(200, 0),
-    };
-    let from = |at: u64| {
-        // Nobody can have come beyond what is there; a stored response ends before its length.
-        let can = match now {
-            Now::Whole => at < there,
-            _ => at <= there,
-        };
-        if can {
-            Gets::Bytes(206, at)
-        } else {
-            Gets::Beyond(there)
-        }
-    };
-    match form {
-        Form::Range(at) if run == 1 => from(at),
-        Form::RangeOfThis(at) => from(at),
-        Form::After(at) if kind == Kind::Events && at <= there && at.is_multiple_of(9) => {
-            Gets::Marked(at)
-        }
-        _ => whole,
-    }
-}
-
-/// The events from a byte on, with their ids, as far as `to`.
-fn marked(id: &str, run: u64, from: u64, to: u64) -> String {
-    let mut out = String::new();
-    let mut at = 0;
-    for event in ALL.split_inclusive("\n\n") {
-        at += event.len() as u64;
-        if (from + 1..=to).contains(&at) {
-            let line = event.trim_end();
-            out += &format!("{line}\nid: rc.{id}.{run}.{at}\n\n");
-        }
-    }
-    out
-}
 
 /// One who joined, and what it is to get.
 struct Joined {
@@ -520,6 +324,48 @@ fn fired() -> Event {
     event
 }
 
+/// A job of which one run has broken, and another follows at once, much later, or because somebody
+/// asked for it.
+struct Broken {
+    at_once: String,
+    later: String,
+    asked_for: String,
+    /// Those who read the first runs.
+    reading: Vec<Reading>,
+}
+
+impl Broken {
+    async fn begin(app: &Raincheck, kind: Kind) -> Self {
+        let submit =
+            async |place: &str| app.submit(&format!("{place}/{}", kind.path()), "").await.id;
+        let (at_once, later) = (submit("").await, submit("/later").await);
+        let asked_for = submit("/later").await;
+        let mut reading = Vec::new();
+        for id in [&at_once, &later, &asked_for] {
+            reading.push(come_to(app, id, HALF).await);
+        }
+        app.delete(&asked_for).await.expect(200);
+        let order = app.request("POST", &format!("/jobs/{asked_for}/retry"));
+        order.send().await.expect(202);
+        Self {
+            at_once,
+            later,
+            asked_for,
+            reading,
+        }
+    }
+}
+
+/// Joins the run that goes on, as those of the first run and as everybody.
+async fn join_next(app: &Raincheck, id: &str, kind: Kind) -> Everybody {
+    let run = run_of(&come_to(app, id, HALF).await, id);
+    assert!(run > 1, "{kind:?}: {run}");
+    let stale = follow(app, id).header("range", "bytes=9-");
+    let stale = Reading::of(stale.header("if-range", tag(id, 1))).await;
+    assert_eq!(stale.response.status, 200);
+    Everybody::join(app, id, kind, run, Now::Growing(HALF)).await
+}
+
 #[tokio::test]
 async fn the_run_after_one_that_broke_is_another_response() {
     let cut = Event::new("cut");
@@ -550,50 +396,27 @@ async fn the_run_after_one_that_broke_is_another_response() {
     let app = Raincheck::start(&config).await;
     let mut jobs = Vec::new();
     for kind in KINDS {
-        let again = app.submit(&format!("/{}", kind.path()), "").await.id;
-        let later = app.submit(&format!("/later/{}", kind.path()), "").await.id;
-        let cancelled = app.submit(&format!("/later/{}", kind.path()), "").await.id;
-        let mut reading = Vec::new();
-        for id in [&again, &later, &cancelled] {
-            reading.push(come_to(&app, id, HALF).await);
-        }
-        app.delete(&cancelled).await.expect(200);
-        let order = app.request("POST", &format!("/jobs/{cancelled}/retry"));
-        order.send().await.expect(202);
-        jobs.push((kind, again, later, cancelled, reading));
+        jobs.push((kind, Broken::begin(&app, kind).await));
     }
     cut.fire();
-    for (kind, again, later, cancelled, reading) in jobs {
-        for reading in reading {
+    for (kind, broken) in jobs {
+        for reading in broken.reading {
             assert_ne!(reading.rest().await.end(), &End::Complete, "{kind:?}");
         }
-        Everybody::join(&app, &later, kind, 1, Now::Unbegun)
-            .await
-            .end(&End::Complete)
-            .await;
+        let waits = Everybody::join(&app, &broken.later, kind, 1, Now::Unbegun);
+        waits.await.end(&End::Complete).await;
+        let ids = [&broken.at_once, &broken.asked_for];
         let mut joined = Vec::new();
-        for id in [&again, &cancelled] {
-            let run = run_of(&come_to(&app, id, HALF).await, id);
-            assert!(run > 1, "{kind:?}: {run}");
-            // Those of the first run have nothing here.
-            let stale = follow(&app, id)
-                .header("range", "bytes=9-")
-                .header("if-range", tag(id, 1));
-            assert_eq!(Reading::of(stale).await.response.status, 200);
-            joined.push((
-                id.clone(),
-                run,
-                Everybody::join(&app, id, kind, run, Now::Growing(HALF)).await,
-            ));
+        for id in ids {
+            joined.push(join_next(&app, id, kind).await);
         }
         more[kind as usize].fire();
-        for (id, run, everybody) in joined {
+        for (id, everybody) in ids.into_iter().zip(joined) {
+            let run = everybody.run;
             everybody.end(&End::Complete).await;
-            app.finished(&id).await;
-            Everybody::join(&app, &id, kind, run, Now::Whole)
-                .await
-                .end(&End::Complete)
-                .await;
+            app.finished(id).await;
+            let late = Everybody::join(&app, id, kind, run, Now::Whole).await;
+            late.end(&End::Complete).await;
         }
     }
 }

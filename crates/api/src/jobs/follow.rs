@@ -83,14 +83,11 @@ async fn finished<B>(
     if let Some(response) = as_events(&source, job, request).await? {
         return Ok(response);
     }
-    match is_blind(&source, request) {
-        true => {
-            let mut asked = asked.clone();
-            asked.remove(header::RANGE);
-            result::replayed(runner, links, (job, &stored), &asked).await
-        }
-        false => result::replayed(runner, links, (job, &stored), asked).await,
+    let mut asked = range::fields(request);
+    if is_blind(&source, request) {
+        asked.to_mut().remove(header::RANGE);
     }
+    result::replayed(runner, links, (job, &stored), &asked).await
 }
 
 /// The response that is being recorded. Its head is known.

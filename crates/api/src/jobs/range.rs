@@ -1,6 +1,8 @@
 //! `Range` on a stored result (RFC 9110 section 14): one byte range, or the whole.
 
-use http::{HeaderMap, header};
+use std::borrow::Cow;
+
+use http::{HeaderMap, Method, Request, header};
 
 /// What of a body is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +20,15 @@ pub(crate) enum Wanted {
     Unsatisfiable,
 }
 
+/// What a request asks for: only `GET` can ask for a part (RFC 9110 section 14.2).
+pub(super) fn fields<B>(request: &Request<B>) -> Cow<'_, HeaderMap> {
+    let mut fields = Cow::Borrowed(request.headers());
+    if *request.method() != Method::GET && fields.contains_key(header::RANGE) {
+        fields.to_mut().remove(header::RANGE);
+    }
+    fields
+}
+
 /// Reads `Range`, if `If-Range` allows it. More than one range, another unit or bad syntax are
 /// answered with the whole, as the RFC permits.
 pub(crate) fn wanted(headers: &HeaderMap, len: u64, tag: &str) -> Wanted {
@@ -29,7 +40,11 @@ pub(crate) fn wanted(headers: &HeaderMap, len: u64, tag: &str) -> Wanted {
 
 /// `Range`, if `If-Range` allows it.
 fn asked<'a>(headers: &'a HeaderMap, tag: &str) -> Option<&'a str> {
-    let range = headers.get(header::RANGE)?.to_str().ok()?;
+    let mut ranges = headers.get_all(header::RANGE).iter();
+    let range = ranges.next()?.to_str().ok()?;
+    if ranges.next().is_some() {
+        return None;
+    }
     let meant = headers
         .get(header::IF_RANGE)
         .is_none_or(|condition| condition.as_bytes() == tag.as_bytes() && !tag.starts_with("W/"));

@@ -91,7 +91,7 @@ async fn finished<B>(
     request: &Request<B>,
 ) -> Result<Response<Payload>, Problem> {
     match stored(runner, job).await? {
-        Some(stored) => replayed(runner, links, (job, &stored), request.headers()).await,
+        Some(stored) => replayed(runner, links, (job, &stored), &range::fields(request)).await,
         None => unanswered(runner, links, job, request.headers()),
     }
 }
