@@ -43,7 +43,6 @@ const PYTHON: &[Package] = &[
         "openapi_spec_validator",
         "whether that document is one",
     ),
-    package("websockets==17.4", "websockets", "a WebSocket client"),
     package(
         "standardwebhooks==1.1.0",
         "standardwebhooks",
