@@ -161,7 +161,7 @@ function mended(response, init, get) {
   // What was compressed is counted otherwise than it is read. Other origins may hide whether it was.
   const isCounted = !has(response, "Content-Encoding") && (response.type !== "cors" || has(response, "Raincheck-Job-Id"));
   if (response.status !== 200 || !response.body || !tag || tag.startsWith("W/") || !isCounted) return response;
-  let reader = response.body.getReader(), offset = 0, resumed = -1;
+  let reader = response.body.getReader(), offset = 0, resumed = -1, empty = 0;
   const range = () => get({ Range: `bytes=${offset}-`, "If-Range": tag });
   const body = new ReadableStream({
     async pull(controller) {
@@ -172,8 +172,11 @@ function mended(response, init, get) {
           offset += value.length;
           return controller.enqueue(value);
         } catch (error) {
-          if (init.signal?.aborted || offset === resumed) throw error;
+          // A connection that broke before its first byte says nothing of the next; four in a row do.
+          empty = offset === resumed ? empty + 1 : 0;
+          if (init.signal?.aborted || empty > 3) throw error;
           resumed = offset;
+          if (empty) await nap(250 * 2 ** empty, init.signal);
           const rest = await persist(init, Infinity, range, isFromBetween);
           if (rest.status === 416 && rest.headers.get("Content-Range") === `bytes */${offset}`) return controller.close();
           if (rest.status !== 206) throw error;

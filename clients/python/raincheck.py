@@ -52,13 +52,13 @@ class HttpError(Exception):
 class Answer:
     """The backend's response, or a problem of the gateway (header `Raincheck-Error`)."""
 
-    def __init__(self, response: http.client.HTTPResponse, again: Callable[[int], Any]) -> None:
+    def __init__(self, response: http.client.HTTPResponse, again: Callable[[int, int], Any]) -> None:
         self.status: int = response.status
         self.reason: str = response.reason
         self.headers = response.headers  #: case-insensitive, with `get` and `get_all`
         self.url: str = response.url
         self._response, self._again = response, again
-        self._offset, self._resumed_at = 0, -1
+        self._offset, self._resumed_at, self._empty = 0, -1, 0
         self._content: Optional[bytes] = None
 
     @property
@@ -98,10 +98,12 @@ class Answer:
                 if not piece and self._response.length:
                     raise http.client.IncompleteRead(b"", self._response.length)
             except _LOST:
-                if self._offset == self._resumed_at:
-                    raise  # nothing came since the last time
+                # A connection that broke before its first byte says nothing of the next; four in a row do.
+                self._empty = self._empty + 1 if self._offset == self._resumed_at else 0
+                if self._empty > 3:
+                    raise
                 self._resumed_at = self._offset
-                rest = self._again(self._offset) if self._may_resume() else None
+                rest = self._again(self._offset, self._empty) if self._may_resume() else None
                 if rest is not None and rest.headers.get("Content-Range") == f"bytes */{self._offset}":
                     piece = b""  # nothing is missing but the end
                 elif rest is None or rest.status != (206 if self._offset else 200):
@@ -323,7 +325,8 @@ class _Call:
     def answer(self, response: Any, place: Optional[str], stream: bool) -> Answer:
         """The answer, whose rest can be had at a place, if there is one, should it break off."""
 
-        def again(offset: int) -> Any:
+        def again(offset: int, empty: int) -> Any:
+            self.nap(0.25 * 2**empty if empty else 0)
             tag = {"Range": f"bytes={offset}-", "If-Range": response.headers["ETag"]} if offset else {}
             return self.take(place, tag) if place else None
 

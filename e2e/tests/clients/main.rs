@@ -124,6 +124,8 @@ async fn loses(kind: Kind) {
         ("?wait=", Fault::TimesOut),
         ("/result", Fault::TimesOut),
         ("/result", Fault::Cuts(400_000)),
+        ("bytes=", Fault::CutsBody),
+        ("bytes=", Fault::CutsBody),
         ("/result", Fault::Cuts(700_000)),
     ];
     let relay = Relay::start(app.addr(), &faults).await;

@@ -15,6 +15,8 @@ pub enum Fault {
     TimesOut,
     /// It reaches the gateway, and the connection ends after this many bytes of the answer.
     Cuts(usize),
+    /// It reaches the gateway, and the connection ends after the answer's head.
+    CutsBody,
     /// It reaches the gateway, and the connection ends after the packet with this text.
     CutsAfter(&'static str),
 }
@@ -74,7 +76,7 @@ async fn pass(mut client: TcpStream, gateway: SocketAddr, faults: Faults) {
     };
     let (mut asked, mut answered) = (vec![0; 65536], vec![0; 65536]);
     let mut room = usize::MAX;
-    let mut last = None;
+    let (mut is_bodiless, mut last) = (false, None);
     loop {
         tokio::select! {
             read = client.read(&mut asked) => {
@@ -86,6 +88,7 @@ async fn pass(mut client: TcpStream, gateway: SocketAddr, faults: Faults) {
                         continue;
                     }
                     Some(Fault::Cuts(after)) => room = after,
+                    Some(Fault::CutsBody) => is_bodiless = true,
                     Some(Fault::CutsAfter(text)) => last = Some(text),
                     None => {}
                 }
@@ -93,6 +96,10 @@ async fn pass(mut client: TcpStream, gateway: SocketAddr, faults: Faults) {
             }
             read = upstream.read(&mut answered) => {
                 let Ok(len @ 1..) = read else { return };
+                let head = answered[..len].windows(4).position(|end| end == b"\r\n\r\n");
+                if let (true, Some(head)) = (is_bodiless, head) {
+                    room = head + 4;
+                }
                 let passed = len.min(room);
                 if client.write_all(&answered[..passed]).await.is_err() || passed < len { return }
                 room -= passed;
