@@ -7,6 +7,7 @@ mod client;
 mod crowd;
 mod eject;
 mod faults;
+mod goodbye;
 mod group;
 mod http2;
 mod parked;
