@@ -238,8 +238,9 @@ fn next(calls: &[Call], from: usize, what: &str, is: impl Fn(&Call) -> bool) -> 
 async fn an_auto_request_with_a_key_waits_for_one_write() {
     const REQUESTS: usize = 5;
     let backend = Backend::always(Script::new().ok("fast")).await;
-    // Each sync takes so long that what waits for one can be told from what does not.
-    let slow = ["-e", "inject=fdatasync:delay_exit=400000"];
+    // Each sync takes so long that what waits for one can be told from what does not. The delay is
+    // before it: strace tells of its end when it is done, and would sleep only then.
+    let slow = ["-e", "inject=fdatasync:delay_enter=400000"];
     let calls = traced_with(&slow, &Config::auto(&backend.url()), async |app| {
         for n in 0..REQUESTS {
             let request = app.request("POST", &format!("/marker-{n}-"));

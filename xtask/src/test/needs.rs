@@ -71,6 +71,16 @@ const NEEDS: &[Need] = &[
         "the order of fdatasync and the 202",
     ),
     need(
+        Detect::Program("openssl"),
+        "openssl",
+        "TLS handshakes by another hand",
+    ),
+    need(
+        Detect::Program("nghttp"),
+        "nghttp2-client",
+        "a client of HTTP/2 over TLS",
+    ),
+    need(
         Detect::Program("apache2"),
         "apache2-bin",
         "Apache as a backend of the corpus of raw requests",
